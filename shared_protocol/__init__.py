@@ -1,0 +1,1 @@
+"""What hub and cloud say to each other, declared once. Runs on MicroPython and on CPython."""

@@ -1,6 +1,19 @@
 """Every message between hub and cloud, once. Text frames carry one message each; binary frames are tunnel data (codec)."""
 
-from .schema import CLOUD, HUB, Anything, Choice, Field, Flag, Int, ListOf, Message, ProtocolError, Record, Text
+from .schema import (
+    CLOUD,
+    HUB,
+    Anything,
+    Choice,
+    Field,
+    Flag,
+    Int,
+    ListOf,
+    Message,
+    ProtocolError,
+    Record,
+    Text,
+)
 from .status import STATES, STATUS
 
 _ID = Text(40, 1)
@@ -17,7 +30,9 @@ START_ARGS = Record(
     Field("task_id", Text(10, 1)),  # decimal, 1..2147483647, new for every attempt
     Field("bed_type", Text(32), optional=True),
     Field("use_ams", Flag()),
-    Field("mapping", ListOf(Int(-1, 255), 32)),  # index = filament id - 1, value = tray id, -1 = unused or external
+    Field(
+        "mapping", ListOf(Int(-1, 255), 32)
+    ),  # index = filament id - 1, value = tray id, -1 = unused or external
     Field("bed_leveling", Flag(), optional=True),
     Field("flow_cali", Flag(), optional=True),
     Field("vibration_cali", Flag(), optional=True),
@@ -40,13 +55,21 @@ COMMANDS = {
         Field("nozzle", Int(0, 350), optional=True),
         Field("bed", Int(0, 120), optional=True),
     ),
-    "fan": Record(Field("fan", Choice(("part", "aux", "chamber"))), Field("percent", Int(0, 100))),
+    "fan": Record(
+        Field("fan", Choice(("part", "aux", "chamber"))), Field("percent", Int(0, 100))
+    ),
     "home": _NOTHING,
     "gcode": Record(Field("lines", Text(4000, 1))),
-    "calibrate": Record(Field("option", Int(1, 127))),  # bit mask: 1 lidar, 2 bed, 4 vibration, 8 motor noise, ...
+    "calibrate": Record(
+        Field("option", Int(1, 127))
+    ),  # bit mask: 1 lidar, 2 bed, 4 vibration, 8 motor noise, ...
     "skip_objects": Record(Field("objects", ListOf(Int(0, 2**31 - 1), 64))),
-    "ams_change": Record(Field("tray", Int(0, 255)), Field("nozzle", Int(0, 350), optional=True)),  # 255 = unload
-    "ams_control": Record(Field("action", Choice(("resume", "pause", "reset", "done", "abort")))),
+    "ams_change": Record(
+        Field("tray", Int(0, 255)), Field("nozzle", Int(0, 350), optional=True)
+    ),  # 255 = unload
+    "ams_control": Record(
+        Field("action", Choice(("resume", "pause", "reset", "done", "abort")))
+    ),
     "ams_tray": Record(
         Field("tray", Int(0, 255)),
         Field("type", Text(32, 1)),
@@ -88,7 +111,9 @@ EVENTS = {
         Field("layer", Int(0, 10**6)),
     ),
     # The hub started. `lost` counts older events that did not fit into the outbox.
-    "boot": Record(Field("reason", Text(32)), Field("firmware", Text(32)), Field("lost", Int())),
+    "boot": Record(
+        Field("reason", Text(32)), Field("firmware", Text(32)), Field("lost", Int())
+    ),
 }
 
 # ---- the documents inside ---------------------------------------------------------------------------------------
@@ -99,7 +124,9 @@ PRINTER = Record(
     Field("host", Text(64, 1)),  # numeric address
     Field("port", Int(1, 65535), optional=True),  # MQTT, 8883 when absent
     Field("code", Text(64)),  # access code: a secret, never logged
-    Field("cert", Text(64), optional=True),  # pinned SHA-256 of the certificate, "" or absent = pin on first use
+    Field(
+        "cert", Text(64), optional=True
+    ),  # pinned SHA-256 of the certificate, "" or absent = pin on first use
     Field("off", Flag(), optional=True),  # the user disconnected it
 )
 
@@ -127,7 +154,9 @@ MESSAGES = (
         Field("board", Text(64)),
         Field("boot", Text(16, 8)),  # random for each boot
         Field("uptime_ms", Int()),
-        Field("last_event", Int()),  # the highest number given in this boot, 0 = none yet
+        Field(
+            "last_event", Int()
+        ),  # the highest number given in this boot, 0 = none yet
         Field("revision", Int()),  # of the configuration it runs, 0 = none
         Field("sockets", Int(1, 64)),  # all the sockets this board has
         Field("max_printers", Int(0, 64)),
@@ -138,14 +167,21 @@ MESSAGES = (
         Field("time", Int()),  # Unix seconds
         Field("epoch", Int(1)),  # the fencing token of this connection
         Field("beat_ms", Int(200, 600000)),  # send a beat this often
-        Field("dead_ms", Int(500, 3600000)),  # nothing from the peer for so long: the connection is dead
+        Field(
+            "dead_ms", Int(500, 3600000)
+        ),  # nothing from the peer for so long: the connection is dead
         Field("status_ms", Int(50, 600000)),
         Field("backoff_min_ms", Int(0, 600000)),
         Field("backoff_max_ms", Int(0, 3600000)),
         Field("acked", Int()),  # the highest event number stored for this boot
         Field("config", CONFIG, optional=True),  # only when the revision differs
     ),
-    Message("beat", _BOTH, Field("uptime_ms", Int(), optional=True), Field("heap_free", Int(), optional=True)),
+    Message(
+        "beat",
+        _BOTH,
+        Field("uptime_ms", Int(), optional=True),
+        Field("heap_free", Int(), optional=True),
+    ),
     Message("config", (CLOUD,), Field("config", CONFIG)),
     Message("configured", (HUB,), Field("revision", Int())),
     Message("pace", (CLOUD,), Field("status_ms", Int(50, 600000))),
@@ -194,18 +230,49 @@ MESSAGES = (
         Field("tunnel", Int(1, 65535)),
         Field("printer", _ID),
         Field("port", Int(1, 65535)),
-        Field("window", Int(1024, 2**20)),  # bytes the hub may send before it is credited more
+        Field(
+            "window", Int(1024, 2**20)
+        ),  # bytes the hub may send before it is credited more
     ),
-    Message("tunnel_opened", (HUB,), Field("tunnel", Int(1, 65535)), Field("window", Int(1024, 2**20))),
+    Message(
+        "tunnel_opened",
+        (HUB,),
+        Field("tunnel", Int(1, 65535)),
+        Field("window", Int(1024, 2**20)),
+    ),
     Message(
         "tunnel_close",
         _BOTH,  # ordered behind the data already sent; what is under way is still delivered
         Field("tunnel", Int(1, 65535)),
-        Field("code", Choice(("done", "refused", "unreachable", "reset", "no_socket", "unknown_printer", "timeout"))),
+        Field(
+            "code",
+            Choice(
+                (
+                    "done",
+                    "refused",
+                    "unreachable",
+                    "reset",
+                    "no_socket",
+                    "unknown_printer",
+                    "timeout",
+                )
+            ),
+        ),
         Field("message", _SENTENCE, optional=True),
     ),
-    Message("bye", _BOTH, Field("code", Text(32)), Field("retry_ms", Int(0, 3600000), optional=True)),
-    Message("error", _BOTH, Field("code", Text(32)), Field("message", _SENTENCE), Field("re", _ID, optional=True)),
+    Message(
+        "bye",
+        _BOTH,
+        Field("code", Text(32)),
+        Field("retry_ms", Int(0, 3600000), optional=True),
+    ),
+    Message(
+        "error",
+        _BOTH,
+        Field("code", Text(32)),
+        Field("message", _SENTENCE),
+        Field("re", _ID, optional=True),
+    ),
 )
 
 BY_KIND = {message.kind: message for message in MESSAGES}

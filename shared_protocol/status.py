@@ -8,9 +8,27 @@ became unknown. Lists are replaced whole.
 from .schema import Choice, Field, Flag, Int, ListOf, Nullable, Number, Record, Text
 
 # How the hub's own connection to the printer stands.
-LINKS = ("connecting", "online", "offline", "auth_failed", "wrong_serial", "cert_changed", "off")
+LINKS = (
+    "connecting",
+    "online",
+    "offline",
+    "auth_failed",
+    "wrong_serial",
+    "cert_changed",
+    "off",
+)
 # `gcode_state` in lower case; `unknown` until the first report and for words no one has seen yet.
-STATES = ("idle", "prepare", "slicing", "running", "pause", "finish", "failed", "init", "unknown")
+STATES = (
+    "idle",
+    "prepare",
+    "slicing",
+    "running",
+    "pause",
+    "finish",
+    "failed",
+    "init",
+    "unknown",
+)
 # States in which the printer takes a new job. FAILED without an error is "ready again" on every model.
 READY = ("idle", "finish", "failed")
 # States in which a job is under way.
@@ -26,7 +44,9 @@ _TEMPERATURE = Number(-100, 1000)
 _PERCENT = Int(0, 100)
 
 TRAY = Record(
-    Field("id", Int(0, 255)),  # ams_id * 4 + slot; 128.. for AMS HT; 254 and 255 the external spools
+    Field(
+        "id", Int(0, 255)
+    ),  # ams_id * 4 + slot; 128.. for AMS HT; 254 and 255 the external spools
     Field("loaded", Flag()),
     Field("type", Text(32)),  # "PLA"; "" when unknown
     Field("color", Text(7)),  # "#RRGGBB"; "" when unknown
@@ -40,7 +60,9 @@ TRAY = Record(
 AMS_UNIT = Record(
     Field("id", Int(0, 255)),
     Field("kind", Text(16), optional=True),
-    Field("humidity", Int(0, 100), optional=True),  # 1..5 as the printer grades it, 5 = dry
+    Field(
+        "humidity", Int(0, 100), optional=True
+    ),  # 1..5 as the printer grades it, 5 = dry
     Field("temp", _TEMPERATURE, optional=True),
 )
 

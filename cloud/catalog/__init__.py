@@ -1,0 +1,1 @@
+"""What can be printed: print files, the printers they were sliced for, and their filaments."""

@@ -28,9 +28,7 @@ def encode(kind, **fields):
     text = json.dumps(fields)
     # Pure ASCII on CPython; MicroPython writes UTF-8 as it is, so count bytes where the count of characters may mislead.
     if len(text) > MAX_TEXT or len(text.encode()) > MAX_TEXT:
-        raise ProtocolError(
-            "too_large", kind, "message of more than %d bytes" % MAX_TEXT
-        )
+        raise ProtocolError("too_large", kind, "message of more than %d bytes" % MAX_TEXT)
     return text
 
 
@@ -77,9 +75,7 @@ def split_binary(frame):
     if size < 3:
         raise ProtocolError("invalid", "binary", "frame of fewer than 3 bytes")
     if size > MAX_BINARY:
-        raise ProtocolError(
-            "too_large", "binary", "more than %d bytes of tunnel data" % MAX_DATA
-        )
+        raise ProtocolError("too_large", "binary", "more than %d bytes of tunnel data" % MAX_DATA)
     kind, tunnel = struct.unpack_from(_HEADER, frame, 0)
     if kind == DATA:
         return kind, tunnel, memoryview(frame)[3:]

@@ -30,9 +30,7 @@ START_ARGS = Record(
     Field("task_id", Text(10, 1)),  # decimal, 1..2147483647, new for every attempt
     Field("bed_type", Text(32), optional=True),
     Field("use_ams", Flag()),
-    Field(
-        "mapping", ListOf(Int(-1, 255), 32)
-    ),  # index = filament id - 1, value = tray id, -1 = unused or external
+    Field("mapping", ListOf(Int(-1, 255), 32)),  # index = filament id - 1, value = tray id, -1 = unused or external
     Field("bed_leveling", Flag(), optional=True),
     Field("flow_cali", Flag(), optional=True),
     Field("vibration_cali", Flag(), optional=True),
@@ -55,21 +53,13 @@ COMMANDS = {
         Field("nozzle", Int(0, 350), optional=True),
         Field("bed", Int(0, 120), optional=True),
     ),
-    "fan": Record(
-        Field("fan", Choice(("part", "aux", "chamber"))), Field("percent", Int(0, 100))
-    ),
+    "fan": Record(Field("fan", Choice(("part", "aux", "chamber"))), Field("percent", Int(0, 100))),
     "home": _NOTHING,
     "gcode": Record(Field("lines", Text(4000, 1))),
-    "calibrate": Record(
-        Field("option", Int(1, 127))
-    ),  # bit mask: 1 lidar, 2 bed, 4 vibration, 8 motor noise, ...
+    "calibrate": Record(Field("option", Int(1, 127))),  # bit mask: 1 lidar, 2 bed, 4 vibration, 8 motor noise, ...
     "skip_objects": Record(Field("objects", ListOf(Int(0, 2**31 - 1), 64))),
-    "ams_change": Record(
-        Field("tray", Int(0, 255)), Field("nozzle", Int(0, 350), optional=True)
-    ),  # 255 = unload
-    "ams_control": Record(
-        Field("action", Choice(("resume", "pause", "reset", "done", "abort")))
-    ),
+    "ams_change": Record(Field("tray", Int(0, 255)), Field("nozzle", Int(0, 350), optional=True)),  # 255 = unload
+    "ams_control": Record(Field("action", Choice(("resume", "pause", "reset", "done", "abort")))),
     "ams_tray": Record(
         Field("tray", Int(0, 255)),
         Field("type", Text(32, 1)),
@@ -111,9 +101,7 @@ EVENTS = {
         Field("layer", Int(0, 10**6)),
     ),
     # The hub started. `lost` counts older events that did not fit into the outbox.
-    "boot": Record(
-        Field("reason", Text(32)), Field("firmware", Text(32)), Field("lost", Int())
-    ),
+    "boot": Record(Field("reason", Text(32)), Field("firmware", Text(32)), Field("lost", Int())),
 }
 
 # ---- the documents inside ---------------------------------------------------------------------------------------
@@ -124,9 +112,7 @@ PRINTER = Record(
     Field("host", Text(64, 1)),  # numeric address
     Field("port", Int(1, 65535), optional=True),  # MQTT, 8883 when absent
     Field("code", Text(64)),  # access code: a secret, never logged
-    Field(
-        "cert", Text(64), optional=True
-    ),  # pinned SHA-256 of the certificate, "" or absent = pin on first use
+    Field("cert", Text(64), optional=True),  # pinned SHA-256 of the certificate, "" or absent = pin on first use
     Field("off", Flag(), optional=True),  # the user disconnected it
 )
 
@@ -154,9 +140,7 @@ MESSAGES = (
         Field("board", Text(64)),
         Field("boot", Text(16, 8)),  # random for each boot
         Field("uptime_ms", Int()),
-        Field(
-            "last_event", Int()
-        ),  # the highest number given in this boot, 0 = none yet
+        Field("last_event", Int()),  # the highest number given in this boot, 0 = none yet
         Field("revision", Int()),  # of the configuration it runs, 0 = none
         Field("sockets", Int(1, 64)),  # all the sockets this board has
         Field("max_printers", Int(0, 64)),
@@ -167,9 +151,7 @@ MESSAGES = (
         Field("time", Int()),  # Unix seconds
         Field("epoch", Int(1)),  # the fencing token of this connection
         Field("beat_ms", Int(200, 600000)),  # send a beat this often
-        Field(
-            "dead_ms", Int(500, 3600000)
-        ),  # nothing from the peer for so long: the connection is dead
+        Field("dead_ms", Int(500, 3600000)),  # nothing from the peer for so long: the connection is dead
         Field("status_ms", Int(50, 600000)),
         Field("backoff_min_ms", Int(0, 600000)),
         Field("backoff_max_ms", Int(0, 3600000)),
@@ -230,9 +212,7 @@ MESSAGES = (
         Field("tunnel", Int(1, 65535)),
         Field("printer", _ID),
         Field("port", Int(1, 65535)),
-        Field(
-            "window", Int(1024, 2**20)
-        ),  # bytes the hub may send before it is credited more
+        Field("window", Int(1024, 2**20)),  # bytes the hub may send before it is credited more
     ),
     Message(
         "tunnel_opened",

@@ -62,9 +62,7 @@ class Number:
             raise _wrong(path, "must be a number")
         # A comparison with NaN is always false, so NaN and the infinities end here too.
         if not self.low <= value <= self.high:
-            raise _wrong(
-                path, "must be a number between %s and %s" % (self.low, self.high)
-            )
+            raise _wrong(path, "must be a number between %s and %s" % (self.low, self.high))
 
 
 class Text:
@@ -78,9 +76,7 @@ class Text:
         if not isinstance(value, str):
             raise _wrong(path, "must be a string")
         if not self.least <= len(value) <= self.most:
-            raise _wrong(
-                path, "must have %d to %d characters" % (self.least, self.most)
-            )
+            raise _wrong(path, "must have %d to %d characters" % (self.least, self.most))
 
 
 class Choice:

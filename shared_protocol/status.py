@@ -44,9 +44,7 @@ _TEMPERATURE = Number(-100, 1000)
 _PERCENT = Int(0, 100)
 
 TRAY = Record(
-    Field(
-        "id", Int(0, 255)
-    ),  # ams_id * 4 + slot; 128.. for AMS HT; 254 and 255 the external spools
+    Field("id", Int(0, 255)),  # ams_id * 4 + slot; 128.. for AMS HT; 254 and 255 the external spools
     Field("loaded", Flag()),
     Field("type", Text(32)),  # "PLA"; "" when unknown
     Field("color", Text(7)),  # "#RRGGBB"; "" when unknown
@@ -60,9 +58,7 @@ TRAY = Record(
 AMS_UNIT = Record(
     Field("id", Int(0, 255)),
     Field("kind", Text(16), optional=True),
-    Field(
-        "humidity", Int(0, 100), optional=True
-    ),  # 1..5 as the printer grades it, 5 = dry
+    Field("humidity", Int(0, 100), optional=True),  # 1..5 as the printer grades it, 5 = dry
     Field("temp", _TEMPERATURE, optional=True),
 )
 

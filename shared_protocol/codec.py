@@ -23,10 +23,13 @@ _CREDIT = ">BHI"
 
 
 def encode(kind, **fields):
-    """The text frame of a message. Raises ProtocolError(too_large) above MAX_TEXT bytes; the fields are the caller's duty."""
+    """The text frame of a message; its fields are the caller's duty.
+
+    Raises ProtocolError(too_large) above MAX_TEXT bytes.
+    """
     fields["kind"] = kind
     text = json.dumps(fields)
-    # Pure ASCII on CPython; MicroPython writes UTF-8 as it is, so count bytes where the count of characters may mislead.
+    # Pure ASCII on CPython; MicroPython writes UTF-8 as it is, where characters and bytes differ in number.
     if len(text) > MAX_TEXT or len(text.encode()) > MAX_TEXT:
         raise ProtocolError("too_large", kind, "message of more than %d bytes" % MAX_TEXT)
     return text

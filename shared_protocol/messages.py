@@ -1,19 +1,9 @@
-"""Every message between hub and cloud, once. Text frames carry one message each; binary frames are tunnel data (codec)."""
+"""Every message between hub and cloud, once.
 
-from .schema import (
-    CLOUD,
-    HUB,
-    Anything,
-    Choice,
-    Field,
-    Flag,
-    Int,
-    ListOf,
-    Message,
-    ProtocolError,
-    Record,
-    Text,
-)
+Text frames carry one message each; binary frames are tunnel data (codec).
+"""
+
+from .schema import CLOUD, HUB, Anything, Choice, Field, Flag, Int, ListOf, Message, ProtocolError, Record, Text
 from .status import STATES, STATUS
 
 _ID = Text(40, 1)
@@ -49,10 +39,7 @@ COMMANDS = {
     "refresh": _NOTHING,  # ask the printer for a full report
     "speed": Record(Field("level", Int(1, 4))),
     "light": Record(Field("on", Flag())),
-    "temperature": Record(
-        Field("nozzle", Int(0, 350), optional=True),
-        Field("bed", Int(0, 120), optional=True),
-    ),
+    "temperature": Record(Field("nozzle", Int(0, 350), optional=True), Field("bed", Int(0, 120), optional=True)),
     "fan": Record(Field("fan", Choice(("part", "aux", "chamber"))), Field("percent", Int(0, 100))),
     "home": _NOTHING,
     "gcode": Record(Field("lines", Text(4000, 1))),
@@ -158,12 +145,7 @@ MESSAGES = (
         Field("acked", Int()),  # the highest event number stored for this boot
         Field("config", CONFIG, optional=True),  # only when the revision differs
     ),
-    Message(
-        "beat",
-        _BOTH,
-        Field("uptime_ms", Int(), optional=True),
-        Field("heap_free", Int(), optional=True),
-    ),
+    Message("beat", _BOTH, Field("uptime_ms", Int(), optional=True), Field("heap_free", Int(), optional=True)),
     Message("config", (CLOUD,), Field("config", CONFIG)),
     Message("configured", (HUB,), Field("revision", Int())),
     Message("pace", (CLOUD,), Field("status_ms", Int(50, 600000))),
@@ -199,13 +181,7 @@ MESSAGES = (
         refine=_named(EVENTS, "event", "data"),
     ),
     Message("ack", (CLOUD,), Field("boot", Text(16, 8)), Field("n", Int())),
-    Message(
-        "status",
-        (HUB,),
-        Field("printer", _ID),
-        Field("full", Flag()),
-        Field("data", STATUS),
-    ),
+    Message("status", (HUB,), Field("printer", _ID), Field("full", Flag()), Field("data", STATUS)),
     Message(
         "tunnel_open",
         (CLOUD,),
@@ -214,45 +190,16 @@ MESSAGES = (
         Field("port", Int(1, 65535)),
         Field("window", Int(1024, 2**20)),  # bytes the hub may send before it is credited more
     ),
-    Message(
-        "tunnel_opened",
-        (HUB,),
-        Field("tunnel", Int(1, 65535)),
-        Field("window", Int(1024, 2**20)),
-    ),
+    Message("tunnel_opened", (HUB,), Field("tunnel", Int(1, 65535)), Field("window", Int(1024, 2**20))),
     Message(
         "tunnel_close",
         _BOTH,  # ordered behind the data already sent; what is under way is still delivered
         Field("tunnel", Int(1, 65535)),
-        Field(
-            "code",
-            Choice(
-                (
-                    "done",
-                    "refused",
-                    "unreachable",
-                    "reset",
-                    "no_socket",
-                    "unknown_printer",
-                    "timeout",
-                )
-            ),
-        ),
+        Field("code", Choice(("done", "refused", "unreachable", "reset", "no_socket", "unknown_printer", "timeout"))),
         Field("message", _SENTENCE, optional=True),
     ),
-    Message(
-        "bye",
-        _BOTH,
-        Field("code", Text(32)),
-        Field("retry_ms", Int(0, 3600000), optional=True),
-    ),
-    Message(
-        "error",
-        _BOTH,
-        Field("code", Text(32)),
-        Field("message", _SENTENCE),
-        Field("re", _ID, optional=True),
-    ),
+    Message("bye", _BOTH, Field("code", Text(32)), Field("retry_ms", Int(0, 3600000), optional=True)),
+    Message("error", _BOTH, Field("code", Text(32)), Field("message", _SENTENCE), Field("re", _ID, optional=True)),
 )
 
 BY_KIND = {message.kind: message for message in MESSAGES}

@@ -152,7 +152,10 @@ class Record:
 
 
 class Message:
-    """One kind of message: who sends it and what it holds. `refine(message)` checks what the fields alone cannot say."""
+    """One kind of message: who sends it and what it holds.
+
+    `refine(message)` checks what the fields alone cannot say.
+    """
 
     def __init__(self, kind, senders, *fields, refine=None):
         self.kind = kind

@@ -8,27 +8,9 @@ became unknown. Lists are replaced whole.
 from .schema import Choice, Field, Flag, Int, ListOf, Nullable, Number, Record, Text
 
 # How the hub's own connection to the printer stands.
-LINKS = (
-    "connecting",
-    "online",
-    "offline",
-    "auth_failed",
-    "wrong_serial",
-    "cert_changed",
-    "off",
-)
+LINKS = ("connecting", "online", "offline", "auth_failed", "wrong_serial", "cert_changed", "off")
 # `gcode_state` in lower case; `unknown` until the first report and for words no one has seen yet.
-STATES = (
-    "idle",
-    "prepare",
-    "slicing",
-    "running",
-    "pause",
-    "finish",
-    "failed",
-    "init",
-    "unknown",
-)
+STATES = ("idle", "prepare", "slicing", "running", "pause", "finish", "failed", "init", "unknown")
 # States in which the printer takes a new job. FAILED without an error is "ready again" on every model.
 READY = ("idle", "finish", "failed")
 # States in which a job is under way.

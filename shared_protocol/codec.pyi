@@ -1,0 +1,16 @@
+from typing import Any
+
+from .schema import Sender
+
+MAX_TEXT: int
+MAX_DATA: int
+MAX_BINARY: int
+WINDOW: int
+DATA: int
+CREDIT: int
+
+def encode(kind: str, **fields: Any) -> str: ...
+def decode(data: str | bytes | bytearray | memoryview, sender: Sender) -> dict[str, Any]: ...
+def data_header(tunnel: int) -> bytes: ...
+def credit(tunnel: int, count: int) -> bytes: ...
+def split_binary(frame: bytes | bytearray | memoryview) -> tuple[int, int, Any]: ...

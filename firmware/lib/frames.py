@@ -1,0 +1,135 @@
+"""The pure half of the WebSocket client: frames, masks, the upgrade's header and the errors. No I/O."""
+
+import hashlib
+from binascii import b2a_base64
+
+_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+# Close codes a peer may put on the wire (RFC 6455, 7.4).
+_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
+
+
+class WebSocketError(Exception):
+    """Base of what ends a WebSocket beside OSError and EOFError."""
+
+
+class HandshakeError(WebSocketError):
+    """The server answered the upgrade with an HTTP error: `status`, `headers` and `body`.
+
+    `headers` has lower-case names, `body` the first BODY_LIMIT bytes, `retry_after` seconds or None.
+    """
+
+    def __init__(self, status: int, headers: "dict[str, str]", body: bytes) -> None:
+        super().__init__("HTTP %d instead of an upgrade" % status)
+        self.status = status
+        self.headers = headers
+        self.body = body
+        wait = headers.get("retry-after", "")
+        self.retry_after = int(wait) if wait.isdigit() and len(wait) < 6 else None
+
+
+class ViolationError(WebSocketError):
+    """The peer does not speak the protocol; the wire is closed. `code` was sent as close code."""
+
+    def __init__(self, text: str, code: int = 1002) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ClosedError(WebSocketError):
+    """The peer closed the connection with `code` (1005 when it named none) and `reason`."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__("closed by the peer: %d %s" % (code, reason))
+        self.code = code
+        self.reason = reason
+
+
+def frame_header(into: bytearray, opcode: int, length: int, mask: bytes) -> int:
+    """Write the header of a final, masked frame at the start of *into*; return its size."""
+    into[0] = 0x80 | opcode
+    if length < 126:
+        into[1] = 0x80 | length
+        at = 2
+    elif length < 65536:
+        into[1] = 0x80 | 126
+        into[2:4] = length.to_bytes(2, "big")
+        at = 4
+    else:
+        into[1] = 0x80 | 127
+        into[2:10] = length.to_bytes(8, "big")
+        at = 10
+    into[at : at + 4] = mask
+    return at + 4
+
+
+def apply_mask(buffer: bytearray, start: int, end: int, mask: bytes) -> None:
+    """XOR *buffer* from *start* to *end* with the repeated *mask*, in place."""
+    # One exclusive-or of two long integers per KB: the loop runs in C, 50 times as fast as ours.
+    view = memoryview(buffer)
+    key = int.from_bytes(mask * 256, "little")
+    while start < end:
+        stop = min(end, start + 1024)
+        size = stop - start
+        if size < 1024:
+            key &= (1 << (8 * size)) - 1
+        view[start:stop] = (int.from_bytes(view[start:stop], "little") ^ key).to_bytes(size, "little")
+        start = stop
+
+
+def parse_header(header: bytes) -> "tuple[int, dict[str, str]]":
+    """Status and headers (lower-case names) of an HTTP answer; ViolationError when it is none."""
+    try:
+        lines = header.decode().split("\r\n")
+    except UnicodeError:
+        raise ViolationError("header is not text")
+    first = lines[0].split(" ", 2)
+    if len(first) < 2 or first[0] != "HTTP/1.1" or len(first[1]) != 3 or not first[1].isdigit():
+        raise ViolationError("not an HTTP answer")
+    headers = {}
+    for line in lines[1:]:
+        if line:
+            name, colon, value = line.partition(":")
+            if not colon:
+                raise ViolationError("not an HTTP header")
+            headers[name.strip().lower()] = value.strip()
+    return int(first[1]), headers
+
+
+def check_upgrade(headers: "dict[str, str]", key: bytes, subprotocols: "tuple[str, ...]") -> "str | None":
+    """Check a 101 answer and return the subprotocol it chose; ViolationError when it proves nothing."""
+    if headers.get("upgrade", "").lower() != "websocket":
+        raise ViolationError("no upgrade to websocket")
+    if "upgrade" not in headers.get("connection", "").lower():
+        raise ViolationError("no upgrade of the connection")
+    proof = b2a_base64(hashlib.sha1(key + _MAGIC).digest()).strip().decode()
+    if headers.get("sec-websocket-accept") != proof:
+        raise ViolationError("wrong accept key")
+    if "sec-websocket-extensions" in headers:
+        raise ViolationError("extension that was not offered")
+    chosen = headers.get("sec-websocket-protocol")
+    if chosen is None and not subprotocols:
+        return None
+    if chosen not in subprotocols:
+        raise ViolationError("subprotocol that was not offered")
+    return chosen
+
+
+def parse_close(data: memoryview) -> "tuple[int, str]":
+    """Code and reason of a close frame; ViolationError when they are not valid."""
+    if not data:
+        return 1005, ""
+    if len(data) == 1:
+        raise ViolationError("half a close code")
+    code = data[0] << 8 | data[1]
+    if code not in _CODES and not 3000 <= code < 5000:
+        raise ViolationError("close code that must not be sent")
+    return code, check_text(data[2:])
+
+
+def check_text(data: memoryview) -> str:
+    """*data* as text; ViolationError with code 1007 when it is not UTF-8."""
+    try:
+        return str(data, "utf-8")
+    except UnicodeError:
+        raise ViolationError("text is not UTF-8", 1007)

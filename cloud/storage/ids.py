@@ -1,0 +1,16 @@
+"""Identifiers: a prefix that tells the kind, and 100 random bits. `[a-z0-9_]` only: safe in any subject or path."""
+
+import base64
+import secrets
+from typing import Literal
+
+Prefix = Literal["ten", "usr", "ses", "prn", "fil", "job", "hub", "his", "evt", "req", "tun", "trf", "cmd"]
+
+
+def new(prefix: Prefix) -> str:
+    return f"{prefix}_{random_text(13)[:20]}"
+
+
+def random_text(size: int) -> str:
+    """`size` random bytes as lower-case base32 without padding."""
+    return base64.b32encode(secrets.token_bytes(size)).decode("ascii").rstrip("=").lower()

@@ -1,0 +1,40 @@
+"""Work inside one tenant. Request code gets a `TenantStore` and nothing else, so it cannot forget whose data it is."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from cloud.storage.store import Store, Tx
+
+T = TypeVar("T")
+
+
+class TenantTx(Tx):
+    """A transaction for one tenant: query modules take this and put `tenant_id` into every statement."""
+
+    def __init__(self, tx: Tx, tenant_id: str) -> None:
+        if not tenant_id:
+            raise ValueError("a tenant id is required")
+        super().__init__(tx._connection, tx.dialect, tx._compiler)
+        self._callbacks = tx._callbacks  # one transaction, one list
+        self.tenant_id = tenant_id
+
+
+TenantUnit = Callable[[TenantTx], Awaitable[T]]
+
+
+class TenantStore:
+    """A store that sees one tenant."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        if not tenant_id:
+            raise ValueError("a tenant id is required")
+        self._store = store
+        self.tenant_id = tenant_id
+
+    async def read(self, unit: TenantUnit[T]) -> T:
+        """As `Store.read`, within the tenant."""
+        return await self._store.read(lambda tx: unit(TenantTx(tx, self.tenant_id)))
+
+    async def write(self, unit: TenantUnit[T]) -> T:
+        """As `Store.write`, within the tenant."""
+        return await self._store.write(lambda tx: unit(TenantTx(tx, self.tenant_id)))

@@ -91,9 +91,7 @@ class _Source:
     def read(self, size: int = -1) -> bytes:
         unbounded = size < 0 or size > self._most
         if unbounded and self._size - self._raw.tell() > self._most:
-            raise ThreeMFError(
-                "too_many_entries", "The file's table of contents is too large."
-            )
+            raise ThreeMFError("too_many_entries", "The file's table of contents is too large.")
         data = self._raw.read(size)
         self.consumed += len(data)
         return data
@@ -114,9 +112,7 @@ class _Source:
 
 
 def _corrupt(why: str) -> ThreeMFError:
-    return ThreeMFError(
-        "corrupt", f"The file is damaged ({why}). Export it again and upload that."
-    )
+    return ThreeMFError("corrupt", f"The file is damaged ({why}). Export it again and upload that.")
 
 
 def _bad_member(why: str) -> ThreeMFError:
@@ -127,12 +123,7 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
     """Refuse an entry that could harm whoever unpacks the file later: the printer, or a person."""
     name = info.orig_filename
     path = PurePosixPath(name)
-    if (
-        name != info.filename
-        or not name
-        or len(name) > _MAX_NAME
-        or any(ord(c) < 32 or c == "\x7f" for c in name)
-    ):
+    if name != info.filename or not name or len(name) > _MAX_NAME or any(ord(c) < 32 or c == "\x7f" for c in name):
         raise _bad_member("a member with an impossible name")
     if "\\" in name or ":" in name or path.is_absolute() or ".." in path.parts:
         raise _bad_member("a member that points outside the archive")
@@ -140,15 +131,11 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _bad_member("a link or a device")
     if info.flag_bits & _ENCRYPTED:
-        raise ThreeMFError(
-            "encrypted", "The file is encrypted; upload it without a password."
-        )
+        raise ThreeMFError("encrypted", "The file is encrypted; upload it without a password.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise _bad_member("a member with an unusual compression")
     if path.suffix.lower() in _ARCHIVES:
-        raise ThreeMFError(
-            "nested", "The file holds another archive; upload that one by itself."
-        )
+        raise ThreeMFError("nested", "The file holds another archive; upload that one by itself.")
 
 
 class Archive:
@@ -160,14 +147,11 @@ class Archive:
     def __init__(self, path: Path, limits: Limits) -> None:
         self._limits = limits
         self._produced = 0
+        size = path.stat().st_size
+        if size > limits.file_bytes:
+            raise ThreeMFError("too_large", f"The file is larger than {limits.file_bytes >> 20} MB.")
         raw = path.open("rb")
         try:
-            size = raw.seek(0, 2)
-            if size > limits.file_bytes:
-                raise ThreeMFError(
-                    "too_large",
-                    f"The file is larger than {limits.file_bytes >> 20} MB.",
-                )
             self._source = _Source(raw, size, max(limits.directory_bytes, _CHUNK * 2))
             self._members = self._read_directory()
         except BaseException:
@@ -195,9 +179,7 @@ class Archive:
             with zipfile.ZipFile(self._source) as directory:
                 entries: list[zipfile.ZipInfo] = directory.infolist()
         except _DIRECTORY_ERRORS as error:
-            raise ThreeMFError(
-                "not_a_zip", "This is not a 3MF file, or only a part of one."
-            ) from error
+            raise ThreeMFError("not_a_zip", "This is not a 3MF file, or only a part of one.") from error
         if len(entries) > self._limits.entries:
             raise ThreeMFError(
                 "too_many_entries",
@@ -238,28 +220,20 @@ class Archive:
     def _check(self, name: str, produced: int, consumed: int, most: int) -> None:
         limits = self._limits
         if produced > most or self._produced > limits.total_bytes:
-            raise ThreeMFError(
-                "too_large", f"{name} is larger than a print file may be."
-            )
+            raise ThreeMFError("too_large", f"{name} is larger than a print file may be.")
         if produced > limits.ratio_floor and produced > limits.ratio * max(consumed, 1):
-            raise ThreeMFError(
-                "ratio", f"{name} unpacks to far more than a print file does."
-            )
+            raise ThreeMFError("ratio", f"{name} unpacks to far more than a print file does.")
 
     def _seek_data(self, info: zipfile.ZipInfo) -> None:
         self._source.seek(info.header_offset)
         header = self._source.read(_LOCAL_HEADER.size)
         if len(header) != _LOCAL_HEADER.size:
             raise _corrupt("it ends too early")
-        signature, _, flags, method, *_, name_size, extra_size = _LOCAL_HEADER.unpack(
-            header
-        )
+        signature, _, flags, method, *_, name_size, extra_size = _LOCAL_HEADER.unpack(header)
         if signature != _LOCAL_SIGNATURE or method != info.compress_type:
             raise _corrupt("its table of contents does not match")
         if flags & _ENCRYPTED:
-            raise ThreeMFError(
-                "encrypted", "The file is encrypted; upload it without a password."
-            )
+            raise ThreeMFError("encrypted", "The file is encrypted; upload it without a password.")
         coding = "utf-8" if flags & 0x800 else "cp437"
         if self._source.read(name_size).decode(coding, "replace") != info.orig_filename:
             raise _corrupt("its table of contents does not match")

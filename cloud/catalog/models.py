@@ -112,12 +112,8 @@ MODELS: Final[tuple[PrinterModel, ...]] = (
     _newer("N7", "P2S", "22E", "P2", volume=(256, 256, 256)),
     _newer("N6", "X2D", "20P", "X2", volume=(256, 256, 260), nozzles=2),
     _newer("O1D", "H2D", "094", "H2", volume=_H2D_VOLUME, nozzles=2),
-    _newer(
-        "O1E", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2
-    ),
-    _newer(
-        "O2D", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2
-    ),
+    _newer("O1E", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2),
+    _newer("O2D", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2),
     _newer("O1C", "H2C", "31B", "H2", volume=_H2_VOLUME, group="H2C", nozzles=2),
     _newer("O1C2", "H2C", "31B", "H2", volume=_H2_VOLUME, group="H2C", nozzles=2),
     _newer("O1S", "H2S", "093", "H2", volume=_H2_VOLUME),
@@ -160,8 +156,4 @@ def compatible(file_model: str, printer_model: str) -> bool:
     if file_model == printer_model:
         return bool(file_model)
     theirs, ours = by_code(file_model), by_code(printer_model)
-    return (
-        theirs is not None
-        and ours is not None
-        and theirs.slicing_group == ours.slicing_group
-    )
+    return theirs is not None and ours is not None and theirs.slicing_group == ours.slicing_group

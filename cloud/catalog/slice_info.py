@@ -1,7 +1,7 @@
 """The two documents beside the gcode: `slice_info.config` (XML) and `project_settings.config` (JSON).
 
-Source: reference/bambu.md §8.3 and §8.5. Fields are read leniently: a figure that makes no sense is missing, and the file
-is still printable.
+Source: reference/bambu.md §8.3 and §8.5. Fields are read leniently: a figure that makes no sense is missing, and
+the file is still printable.
 """
 
 from typing import Final
@@ -55,11 +55,7 @@ class ProjectSettings(msgspec.Struct, frozen=True):
 
     def slot(self, field: object, slot: int) -> object:
         """The entry of a per-slot array for a 1-based slot; None when it is too short."""
-        return (
-            field[slot - 1]
-            if isinstance(field, list) and 0 < slot <= len(field)
-            else None
-        )
+        return field[slot - 1] if isinstance(field, list) and 0 < slot <= len(field) else None
 
 
 def _pairs(elements: list[Element]) -> dict[str, str]:

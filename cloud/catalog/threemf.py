@@ -30,9 +30,7 @@ _SLICE_INFO: Final = "Metadata/slice_info.config"
 _SETTINGS: Final = "Metadata/project_settings.config"
 _MODEL: Final = "3D/3dmodel.model"
 _GCODE: Final = re.compile(r"Metadata/plate_([1-9]\d{0,3})\.gcode")
-_APPLICATION: Final = re.compile(
-    rb'name="Application">([A-Za-z]{1,40})-v?([0-9][\w.+-]{0,30})<', re.ASCII
-)
+_APPLICATION: Final = re.compile(rb'name="Application">([A-Za-z]{1,40})-v?([0-9][\w.+-]{0,30})<', re.ASCII)
 _MD5: Final = re.compile(rb"[0-9A-Fa-f]{32}")
 _MD5_MEMBER_BYTES: Final = 1024
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -57,9 +55,7 @@ def read_threemf(path: Path, limits: Limits = _DEFAULTS) -> SlicedFile:
         return _Reader(archive, limits).read()
 
 
-def read_thumbnail(
-    path: Path, plate: int, size: ThumbnailSize = "large", limits: Limits = _DEFAULTS
-) -> bytes | None:
+def read_thumbnail(path: Path, plate: int, size: ThumbnailSize = "large", limits: Limits = _DEFAULTS) -> bytes | None:
     """One picture of a plate as PNG bytes (512 px, "small" 128 px); None when the file has none.
 
     Raises ThreeMFError when the file is damaged or the picture is too large.
@@ -82,23 +78,14 @@ class _Reader:
         self._flags: set[str] = set()
 
     def read(self) -> SlicedFile:
-        indexes = sorted(
-            int(match[1])
-            for name in self._archive.names
-            if (match := _GCODE.fullmatch(name))
-        )
+        indexes = sorted(int(match[1]) for name in self._archive.names if (match := _GCODE.fullmatch(name)))
         info = self._slice_info()
         if not indexes:
             raise self._no_gcode(info)
         settings = self._settings()
         fallback = models.by_name(text(settings.printer_model))
         gcodes = {index: self._gcode(index) for index in indexes}
-        plates = [
-            self._plate(
-                index, gcodes[index], info.plates.get(index), settings, fallback
-            )
-            for index in indexes
-        ]
+        plates = [self._plate(index, gcodes[index], info.plates.get(index), settings, fallback) for index in indexes]
         model_id = next((plate.model_id for plate in plates if plate.model_id), None)
         model = models.by_code(model_id) if model_id else None
         if model is None:
@@ -126,9 +113,7 @@ class _Reader:
                 "This project is not sliced yet. In Bambu Studio or OrcaSlicer slice the plate, choose "
                 "“Export plate sliced file”, and upload the .gcode.3mf.",
             )
-        return ThreeMFError(
-            "not_a_3mf", "This is an archive, but not a 3MF file from a slicer."
-        )
+        return ThreeMFError("not_a_3mf", "This is an archive, but not a 3MF file from a slicer.")
 
     def _optional(self, member: str) -> bytes | None:
         if member not in self._archive.names:
@@ -162,13 +147,9 @@ class _Reader:
         member = f"Metadata/plate_{index}.gcode"
         facts = read_gcode(self._archive.stream(member, self._limits.total_bytes))
         if not facts.size:
-            raise ThreeMFError(
-                "no_gcode", f"The printing program of plate {index} is empty."
-            )
+            raise ThreeMFError("no_gcode", f"The printing program of plate {index} is empty.")
         if facts.is_archive:
-            raise ThreeMFError(
-                "nested", f"The printing program of plate {index} is an archive."
-            )
+            raise ThreeMFError("nested", f"The printing program of plate {index} is an archive.")
         self._check_md5(index, facts)
         return facts
 
@@ -210,8 +191,7 @@ class _Reader:
             grams=_weight(values, filaments),
             layers=gcode.layers,
             model_id=model_id or (fallback.code if fallback else None),
-            nozzle_diameters=numbers(values.get("nozzle_diameters"))
-            or numbers(settings.nozzle_diameter),
+            nozzle_diameters=numbers(values.get("nozzle_diameters")) or numbers(settings.nozzle_diameter),
             bed_type=bed_type(self._optional(f"Metadata/plate_{index}.json"), settings),
             filaments=filaments,
             objects=entry.objects,

@@ -75,13 +75,12 @@ async def run_code(
     `sys.argv[1:]` holds *arguments*. Needs no file: the source goes in by `-c`.
     """
     async with start("-c", source, *arguments, heap=heap, folders=folders) as process:
-        try:
-            async with asyncio.timeout(limit):
-                out, err = await process.communicate()
-        except TimeoutError:
+        output = asyncio.create_task(process.communicate())
+        done, _ = await asyncio.wait({output}, timeout=limit)
+        if not done:
             process.kill()
-            out, err = await process.communicate()
-            raise AssertionError(f"still running after {limit} s\n{out.decode()}\n{err.decode()}") from None
+        out, err = await output
+        assert done, f"still running after {limit} s\n{out.decode()}\n{err.decode()}"
     code = process.returncode
     assert code is not None
     finished = Finished(code, out.decode(errors="replace"), err.decode(errors="replace"))

@@ -22,9 +22,16 @@ from cryptography.x509.oid import NameOID
 Handler: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@cache
 def certificate(name: str, serial: int = 1) -> tuple[bytes, bytes, bytes]:
-    """A self-signed leaf as printers have it (CN only, RSA-2048): (certificate, key, DER)."""
+    """A self-signed leaf as printers have it (CN only, RSA-2048): (certificate, key, DER).
+
+    The same name and number give the same certificate; another number is a renewed one.
+    """
+    return _certificate(name, serial)
+
+
+@cache
+def _certificate(name: str, serial: int) -> tuple[bytes, bytes, bytes]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime(2022, 4, 4, tzinfo=datetime.UTC)

@@ -19,6 +19,7 @@ _PLAIN: Final = (
     "priority",
     "rank",
     "attempt",
+    "task_id",
     "color_policy",
     "model_id",
     "nozzle",

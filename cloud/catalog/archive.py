@@ -138,6 +138,17 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
         raise ThreeMFError("nested", "The file holds another archive; upload that one by itself.")
 
 
+def _check_places(entries: list[zipfile.ZipInfo], end: int) -> None:
+    """Members lie one behind the other from the file's first byte: nothing overlaps, nothing was cut out."""
+    free = 0
+    for info in sorted(entries, key=lambda entry: entry.header_offset):
+        if info.header_offset < free or (free == 0 and info.header_offset != 0):
+            raise _corrupt("its table of contents does not match")
+        free = info.header_offset + _LOCAL_HEADER.size + info.compress_size
+    if free > end:
+        raise _corrupt("its table of contents does not match")
+
+
 class Archive:
     """An open archive whose directory has been checked. Use as a context manager.
 
@@ -178,6 +189,7 @@ class Archive:
         try:
             with zipfile.ZipFile(self._source) as directory:
                 entries: list[zipfile.ZipInfo] = directory.infolist()
+                end = directory.start_dir
         except _DIRECTORY_ERRORS as error:
             raise ThreeMFError("not_a_zip", "This is not a 3MF file, or only a part of one.") from error
         if len(entries) > self._limits.entries:
@@ -185,6 +197,7 @@ class Archive:
                 "too_many_entries",
                 f"The file has more than {self._limits.entries} members.",
             )
+        _check_places(entries, end)
         members: dict[str, zipfile.ZipInfo] = {}
         seen: set[str] = set()
         for info in entries:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cloud.catalog.lenient import number
+from cloud.catalog.lenient import whole
 
 _HEAD_BYTES: Final = 64 * 1024
 _MAX_LINES: Final = 200
@@ -40,7 +40,7 @@ class GcodeFacts:
         """Total estimated time."""
         for key in ("total estimated time", "estimated printing time (normal mode)"):
             if found := _DURATION.findall(self.fields.get(key, "")):
-                return sum(int(amount) * _UNIT_SECONDS[unit] for amount, unit in found)
+                return whole(sum(int(amount) * _UNIT_SECONDS[unit] for amount, unit in found))
         return None
 
 
@@ -59,7 +59,7 @@ def read_gcode(chunks: Iterable[bytes]) -> GcodeFacts:
                 layers = int(match[1])
             tail = chunk[-_OVERLAP:]
     slicer, version, fields = _parse_head(bytes(head))
-    stated = number(fields.get("total layer number"))
+    stated = whole(fields.get("total layer number"))
     return GcodeFacts(
         size=size,
         md5=digest.hexdigest().upper(),
@@ -67,7 +67,7 @@ def read_gcode(chunks: Iterable[bytes]) -> GcodeFacts:
         slicer=slicer,
         slicer_version=version,
         fields=fields,
-        layers=int(stated) if stated else layers,
+        layers=stated or layers,
     )
 
 

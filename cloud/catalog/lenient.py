@@ -8,6 +8,7 @@ _COLOR: Final = re.compile(r"#?([0-9A-Fa-f]{6})(?:[0-9A-Fa-f]{2})?")
 _MAX_TEXT: Final = 300
 # Larger than any print: keeps a nonsense figure out of 64-bit columns and sums.
 _MAX_NUMBER: Final = 1e12
+_MAX_WHOLE: Final = 2**31 - 1
 
 
 def number(value: object) -> float | None:
@@ -22,9 +23,9 @@ def number(value: object) -> float | None:
 
 
 def whole(value: object) -> int | None:
-    """A whole number, 0 or more; fractions are rounded."""
+    """A whole number, 0 to 2³¹-1; fractions are rounded."""
     found = number(value)
-    return None if found is None else round(found)
+    return None if found is None or found > _MAX_WHOLE else round(found)
 
 
 def numbers(value: object) -> list[float]:

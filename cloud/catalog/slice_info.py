@@ -12,7 +12,7 @@ from cloud.catalog.lenient import color, number, text, truth, whole
 from cloud.catalog.sliced import Filament, PrintObject
 from cloud.catalog.xmltree import Element, parse_xml
 
-_MAX_SLOT: Final = 64
+MAX_SLOT: Final = 64
 _BED_TYPES: Final = {
     "cool plate": "cool_plate",
     "bambu cool plate": "cool_plate",
@@ -68,7 +68,7 @@ def _pairs(elements: list[Element]) -> dict[str, str]:
 
 def _filament(attributes: dict[str, str]) -> Filament | None:
     slot = whole(attributes.get("id"))
-    if not slot or slot > _MAX_SLOT:
+    if not slot or slot > MAX_SLOT:
         return None
     return Filament(
         slot=slot,

@@ -13,6 +13,7 @@ from cloud.catalog.archive import Archive, Limits, ThreeMFError
 from cloud.catalog.gcode_header import GcodeFacts, read_gcode
 from cloud.catalog.lenient import color, number, numbers, text, truth, whole
 from cloud.catalog.slice_info import (
+    MAX_SLOT,
     ProjectSettings,
     SlicedPlate,
     SliceInfo,
@@ -219,18 +220,25 @@ def _weight(values: dict[str, str], filaments: list[Filament]) -> float | None:
 
 def _filaments_of_gcode(gcode: GcodeFacts, settings: ProjectSettings) -> list[Filament]:
     """What the gcode's header tells of its filaments, when slice_info does not."""
-    weights = numbers(gcode.fields.get("total filament weight"))
-    lengths = numbers(gcode.fields.get("total filament length"))
-    slots = [round(slot) for slot in numbers(gcode.fields.get("filament"))]
-    return [
-        Filament(
+    weights = _list(gcode.fields.get("total filament weight"))
+    lengths = _list(gcode.fields.get("total filament length"))
+    slots = [whole(slot) or 0 for slot in _list(gcode.fields.get("filament"))]
+    filaments = []
+    for place, slot in enumerate(slots):
+        length = lengths[place] if place < len(lengths) else None
+        filament = Filament(
             slot=slot,
             type=text(settings.slot(settings.filament_type, slot)),
             color=color(settings.slot(settings.filament_colour, slot)),
             grams=weights[place] if place < len(weights) else None,
-            meters=round(lengths[place] / 1000, 3) if place < len(lengths) else None,
+            meters=None if length is None else round(length / 1000, 3),
             profile=text(settings.slot(settings.filament_ids, slot)),
         )
-        for place, slot in enumerate(slots)
-        if slot
-    ]
+        if 0 < slot <= MAX_SLOT and slot not in slots[:place]:
+            filaments.append(filament)
+    return filaments
+
+
+def _list(value: str | None) -> list[float | None]:
+    """The numbers of "3387.07,12.5", each at its place."""
+    return [number(part) for part in (value or "").split(",")[:MAX_SLOT]]

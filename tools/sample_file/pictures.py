@@ -12,6 +12,7 @@ View = Literal["plate", "no_light", "top", "pick"]
 
 _HEIGHT_SHARE: Final = 0.62
 """Drawn height of a part, as a share of its larger side."""
+_FLATNESS: Final = {"sign": 0.16, "gear": 0.35, "case": 0.5, "vase": 2.4}
 _MARGIN: Final = 0.1
 _LIGHT: Final = (0.45, 0.25)
 _COS, _SIN = math.cos(math.pi / 6), math.sin(math.pi / 6)
@@ -81,7 +82,8 @@ class _Drawing:
         scale = size * (1 - 2 * _MARGIN) / max(right - left, lower - upper)
         shift_x = size / 2 - scale * (left + right) / 2
         shift_y = size / 2 - scale * (upper + lower) / 2
-        canvas = Canvas(size)
+        # Picking reads an object's id from a pixel's colour, so nothing may be mixed there.
+        canvas = Canvas(size, 1 if self._view == "pick" else 3 if size < 256 else 2)
         for face, color in self._faces:
             canvas.fill([(x * scale + shift_x, y * scale + shift_y) for x, y in face], color)
         return canvas.png()
@@ -97,6 +99,3 @@ def draw(part: str, colors: tuple[str, ...], view: View, size: int, ids: tuple[i
         for body in item.bodies:
             drawing.body(body, colors[body.filament % len(colors)], number)
     return drawing.png(size)
-
-
-_FLATNESS: Final = {"sign": 0.16, "gear": 0.35, "case": 0.5, "vase": 2.4}

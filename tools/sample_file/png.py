@@ -3,28 +3,28 @@
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import Final
 
 Color = tuple[int, int, int, int]
 Point = tuple[float, float]
 
-_OVER: Final = 3
-"""Each pixel is the mean of 3 × 3 samples."""
-
 
 class Canvas:
-    """A square, transparent picture of `size` pixels a side; polygons are filled in the order they come."""
+    """A square, transparent picture of `size` pixels a side; polygons are filled in the order they come.
 
-    def __init__(self, size: int) -> None:
+    Each pixel is the mean of `samples` × `samples` points; 1 keeps colours exact.
+    """
+
+    def __init__(self, size: int, samples: int) -> None:
         self._size = size
-        self._side = size * _OVER
+        self._samples = samples
+        self._side = size * samples
         self._palette: list[Color] = [(0, 0, 0, 0)]
         self._rows = [bytearray(self._side) for _ in range(self._side)]
 
     def fill(self, polygon: Sequence[Point], color: Color) -> None:
         """Even-odd fill; points are in pixels, y downwards. At most 255 different colours a picture."""
         index = self._index(color)
-        points = [(x * _OVER, y * _OVER) for x, y in polygon]
+        points = [(x * self._samples, y * self._samples) for x, y in polygon]
         edges = [
             (a, b) if a[1] < b[1] else (b, a)
             for a, b in zip(points, [*points[1:], points[0]], strict=True)
@@ -59,9 +59,11 @@ class Canvas:
         """The picture as PNG, 8 bits RGBA."""
         means = _Means(self._palette)
         raw = bytearray()
-        for top in range(0, self._side, _OVER):
+        step = self._samples
+        for top in range(0, self._side, step):
             raw.append(0)
-            samples = [row[offset::_OVER] for row in self._rows[top : top + _OVER] for offset in range(_OVER)]
+            rows = self._rows[top : top + step]
+            samples = [row[offset::step] for row in rows for offset in range(step)]
             raw += b"".join(map(means.__getitem__, zip(*samples, strict=True)))
         header = struct.pack(">IIBBBBB", self._size, self._size, 8, 6, 0, 0, 0)
         return b"".join(

@@ -10,8 +10,8 @@ import socket
 import struct
 from typing import Any
 
-from tools.virtual_printer.models import COMMAND_SECURITY_BIT
 from tools.virtual_printer.report_ams import ams_object, external_spool
+from tools.virtual_printer.report_new import new_protocol
 from tools.virtual_printer.state import SPEED_PERCENT, Machine
 
 Report = dict[str, Any]
@@ -30,7 +30,7 @@ def full_report(machine: Machine, address: str, free_bytes: int) -> Report:
         report["ams"] = {"ams": [], "ams_exist_bits": "0", "tray_exist_bits": "0", "tray_now": "255"}
     report["vt_tray"] = external_spool(machine, "255" if machine.model.new_protocol else "254")
     if machine.model.new_protocol:
-        report.update(_new_protocol(machine))
+        report.update(new_protocol(machine))
     return report
 
 
@@ -150,91 +150,6 @@ def home_flag(machine: Machine) -> int:
         flag |= 1 << 30 | 1 << 31
         return flag - (1 << 32)
     return flag
-
-
-def _new_protocol(machine: Machine) -> Report:
-    fun = int(machine.model.fun, 16)
-    if machine.locked:
-        fun |= COMMAND_SECURITY_BIT
-    storage = 1 if machine.storage_ok else 0
-    light = 1 if machine.lights["chamber_light"] == "on" else 0
-    slots = ("254", "255") if machine.model.dual_nozzle else ("255",)
-    return {
-        "fun": f"{fun:X}",
-        "aux": f"{storage << 12 | 0x2800004:X}",
-        "cfg": f"{machine.speed_level << 8 | light << 7 | 1 << 16 | 1 << 18:X}",
-        "stat": "46258008",
-        "ver": "20018",
-        "device": _device(machine),
-        "vir_slot": [external_spool(machine, slot) for slot in slots],
-        "3D": {"layer_num": machine.job.layer, "total_layer_num": machine.job.total_layers},
-        "job_id": machine.job.task_id,
-        "lan_task_id": "0",
-        "remain_time": math.ceil(machine.job.remaining_seconds / 60),
-        "percent": machine.job.percent,
-        "plate_cnt": 1,
-        "plate_id": 1,
-        "plate_idx": 1,
-        "stg_cd": 0,
-        "state": 4 if machine.busy else 6,
-        "err": "0",
-    }
-
-
-def _device(machine: Machine) -> Report:
-    heaters = [machine.nozzle, machine.nozzle_left] if machine.model.dual_nozzle else [machine.nozzle]
-    slot = machine.tray_now
-    coded = 65279 if slot in (254, 255) else (slot << 8 if slot >= 128 else slot // 4 << 8 | slot % 4)
-    diameter = float(machine.spec.nozzle_diameter)
-    return {
-        "airduct": {
-            "modeCur": 0,
-            "modeList": [{"ctrl": [16, 32, 48], "modeId": 0, "off": [96]}],
-            "parts": [
-                {"func": index, "id": 16 * (index + 1), "range": 6553600, "state": state * 100 // 15}
-                for index, state in enumerate((machine.fans["cooling"], machine.fans["aux"], machine.fans["chamber"]))
-            ],
-        },
-        "bed": {"info": {"temp": _packed(machine.bed.current, machine.bed.target)}, "state": 0},
-        "bed_temp": _packed(machine.bed.current, machine.bed.target),
-        "ctc": {"info": {"temp": _packed(machine.chamber.current, machine.chamber.target)}, "state": 0},
-        "extruder": {
-            "info": [
-                {
-                    "filam_bak": [],
-                    "hnow": index,
-                    "hpre": index,
-                    "htar": index,
-                    "id": index,
-                    "info": 8,
-                    "snow": coded if index == 0 else 65279,
-                    "spre": coded if index == 0 else 65279,
-                    "star": coded if index == 0 else 65279,
-                    "stat": 0,
-                    "temp": _packed(heater.current, heater.target),
-                }
-                for index, heater in enumerate(heaters)
-            ],
-            "state": len(heaters),
-        },
-        "ext_tool": {"calib": 2, "low_prec": True, "mount": 0, "th_temp": 0, "type": ""},
-        "fan": 0,
-        "laser": {"power": 0},
-        "nozzle": {
-            "exist": (1 << len(heaters)) - 1,
-            "info": [
-                {"diameter": diameter, "id": index, "tm": 0, "type": "HS01", "wear": 0} for index in range(len(heaters))
-            ],
-            "state": 0,
-        },
-        "plate": {"base": 1, "cali2d_id": "", "cur_id": "", "mat": 1, "tar_id": ""},
-        "type": 1,
-    }
-
-
-def _packed(current: float, target: float) -> int:
-    """Current temperature in the low 16 bits, target in the high ones; without a target the plain number."""
-    return round(target) << 16 | round(current)
 
 
 def _ipcam(machine: Machine, address: str) -> Report:

@@ -89,10 +89,10 @@ def test_every_preset_reads_back_as_it_was_specified(name: str, tmp_path: Path) 
 
 
 def test_only_the_sliced_plates_of_a_project_are_printable(tmp_path: Path) -> None:
-    spec = SampleSpec(plates=(3, 8), project_plates=8, layers=2)
+    spec = SampleSpec(plates=(2, 4), project_plates=4, layers=2)
     path = write(tmp_path, build_sample(spec))
     file = read_threemf(path)
-    assert [plate.index for plate in file.plates] == [3, 8]
+    assert [plate.index for plate in file.plates] == [2, 4]
     assert file.plates[0].objects[0].id != file.plates[1].objects[0].id
     assert read_thumbnail(path, 1) is not None  # pictures are there for all plates
 

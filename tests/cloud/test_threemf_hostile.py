@@ -44,14 +44,15 @@ def test_the_crafted_honest_file_is_read(tmp_path: Path) -> None:
 
 def test_a_bomb_is_stopped_early_and_costs_no_memory(tmp_path: Path) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    megabyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    packed = megabyte * 200 + packer.flush()
     assert len(packed) < 210_000
     bomb = Entry(GCODE, b"", packed=packed, claimed_size=200 << 20)
     data = craft(entries(gcode=bomb))
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     assert refused(tmp_path, data).code == "ratio"
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert tracemalloc.get_traced_memory()[1] < 3 << 20
     tracemalloc.stop()
 
@@ -230,9 +231,9 @@ def test_members_that_share_their_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_hostile_xml(document: bytes, tmp_path: Path) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert refused(tmp_path, craft(entries(info=Entry(INFO, document)))).code == "bad_xml"
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_declared_encoding_selects_no_codec(tmp_path: Path) -> None:
@@ -246,9 +247,9 @@ def test_a_header_line_made_to_be_slow(tmp_path: Path) -> None:
     lines = b"".join(b"; a" + b" " * 60_000 + b"b\n" for _ in range(3)) + b";" * 60_000
     path = tmp_path / "slow.gcode.3mf"
     path.write_bytes(craft(entries(gcode=Entry(GCODE, lines))))
-    began = time.perf_counter()
+    began = time.process_time()
     assert read_threemf(path).plates[0].gcode_bytes == len(lines)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_huge_picture(tmp_path: Path) -> None:

@@ -60,17 +60,20 @@ class Canvas:
         means = _Means(self._palette)
         raw = bytearray()
         step = self._samples
+        above, line = b"", b""
         for top in range(0, self._side, step):
-            raw.append(0)
             rows = self._rows[top : top + step]
-            samples = [row[offset::step] for row in rows for offset in range(step)]
-            raw += b"".join(map(means.__getitem__, zip(*samples, strict=True)))
+            joined = b"".join(rows)
+            if joined != above:  # most lines of a mask or a margin repeat the one above
+                samples = [row[offset::step] for row in rows for offset in range(step)]
+                above, line = joined, b"".join(map(means.__getitem__, zip(*samples, strict=True)))
+            raw += b"\0" + line
         header = struct.pack(">IIBBBBB", self._size, self._size, 8, 6, 0, 0, 0)
         return b"".join(
             (
                 b"\x89PNG\r\n\x1a\n",
                 _chunk(b"IHDR", header),
-                _chunk(b"IDAT", zlib.compress(bytes(raw), 9)),
+                _chunk(b"IDAT", zlib.compress(bytes(raw), 6)),
                 _chunk(b"IEND", b""),
             )
         )

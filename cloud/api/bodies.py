@@ -1,0 +1,86 @@
+"""Reading request bodies: bounded while they stream in, strictly decoded, and refused in words that name the place."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+
+from cloud.api.errors import ApiError
+from cloud.storage.secrets import Secret
+
+JSON_LIMIT: Final = 256 * 1024
+
+_PLACE: Final = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+async def read_json(request: Request, shape: type[Any], limit: int = JSON_LIMIT) -> Any:
+    """The body as `shape`. Raises ApiError 400, 413, 415 or 422."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(415, "unsupported_media_type", "The body must be application/json.")
+    data = await read_bounded(request, limit)
+    try:
+        return msgspec.json.decode(data, type=shape, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ApiError(400, "invalid_json", "The body is not valid JSON.") from None
+
+
+async def read_bounded(request: Request, limit: int) -> bytes:
+    """All of the body, never more than `limit` bytes of it. Raises ApiError 413."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large(limit)
+    return bytes(body)
+
+
+def read_query(request: Request, shape: type[Any]) -> Any:
+    """The query string as `shape`: names it does not know are refused, lists may repeat a name or use commas."""
+    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
+    given: dict[str, Any] = {}
+    for name, text in request.query_params.multi_items():
+        if name in kinds and _is_list(kinds[name]):
+            given.setdefault(name, []).extend(part for part in text.split(",") if part)
+        else:
+            given[name] = text
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+
+
+def _is_list(kind: Any) -> bool:
+    return getattr(kind, "__origin__", None) is list
+
+
+def decode_hook(kind: type[Any], value: Any) -> Any:
+    """Secrets are wrapped before anything can print them."""
+    if kind is Secret:
+        if not isinstance(value, str):
+            raise ValueError("Expected `str`")
+        return Secret(value)
+    raise NotImplementedError(kind)
+
+
+def invalid(error: msgspec.ValidationError) -> ApiError:
+    """422 that says what is wrong and where."""
+    match = _PLACE.match(str(error))
+    problem, path = (match["problem"], match["path"] or "$") if match else (str(error), "$")
+    return ApiError(422, "invalid", f"{problem} - at {path}", details={"path": path, "problem": problem})
+
+
+def too_large(limit: int) -> ApiError:
+    return ApiError(
+        413, "too_large", f"This is larger than the limit of {_human(limit)}.", details={"limit_bytes": limit}
+    )
+
+
+def _human(size: int) -> str:
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size} bytes"

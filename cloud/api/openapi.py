@@ -1,0 +1,173 @@
+"""The OpenAPI 3.1 document, from the same declarations that check requests."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from cloud.api.errors import ErrorOut
+from cloud.api.kit import PUBLIC, Endpoint
+from cloud.storage.secrets import Secret
+
+_REF: Final = "#/components/schemas/{name}"
+_COMMON: Final = {
+    400: "The request is malformed.",
+    401: "Nobody is logged in.",
+    403: "The person logged in, or the page, may not do this.",
+    404: "There is no such thing.",
+    405: "The method does not exist here.",
+    409: "The thing is not in a state in which this can be done.",
+    413: "The body is too large.",
+    415: "The body has the wrong media type.",
+    422: "The request is understood and refused; the error names the place.",
+    429: "Too many attempts; `Retry-After` says when to come back.",
+    502: "The printer or its hub refused or failed.",
+    503: "Not possible right now.",
+    504: "The printer or its hub did not answer in time.",
+    507: "The server's disk is full.",
+}
+
+
+def build(endpoints: Sequence[Endpoint], *, version: str, cookie: str) -> dict[str, Any]:
+    """The document, ready to be encoded as JSON."""
+    schemas, components = _schemas(endpoints)
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "PrintFarm",
+            "version": version,
+            "description": "Printers, files and jobs of a print farm. Times are UTC in ISO 8601, durations seconds, "
+            "temperatures °C, weights grams, colours `#RRGGBB`. Every error has the shape of `ErrorOut`.",
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in sorted({_tag(endpoint) for endpoint in endpoints})],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+def _schemas(endpoints: Iterable[Endpoint]) -> tuple[dict[Any, Any], dict[str, Any]]:
+    types: list[Any] = [ErrorOut]
+    for endpoint in endpoints:
+        if endpoint.body is not None:
+            types.append(endpoint.body)
+        if endpoint.query is not None:
+            types += [field.type for field in msgspec.structs.fields(endpoint.query)]
+        if endpoint.answer is not None and endpoint.answers is None:
+            types.append(endpoint.answer)
+        types += endpoint.path_types.values()
+    unique = list(dict.fromkeys(types))
+    schemas, components = msgspec.json.schema_components(unique, schema_hook=_schema_hook, ref_template=_REF)
+    return dict(zip(unique, (_portable(schema) for schema in schemas), strict=True)), _portable(components)
+
+
+def _schema_hook(kind: type[Any]) -> dict[str, Any]:
+    if kind is Secret:
+        return {"type": "string", "writeOnly": True}
+    raise NotImplementedError(kind)
+
+
+def _portable(schema: Any) -> Any:
+    """Patterns without Python's look-ahead for a final line feed, which others do not need and may not know."""
+    if isinstance(schema, dict):
+        return {
+            key: value.removesuffix(r"(?!\n)") if key == "pattern" and isinstance(value, str) else _portable(value)
+            for key, value in schema.items()
+        }
+    if isinstance(schema, tuple | list):
+        return [_portable(item) for item in schema]
+    return schema
+
+
+def _tag(endpoint: Endpoint) -> str:
+    parts = [part for part in endpoint.path.split("/") if part]
+    return parts[1] if parts[0] == "api" else "health"
+
+
+def _operation(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
+    summary, _, rest = (endpoint.handler.__doc__ or "").strip().partition("\n")
+    operation: dict[str, Any] = {
+        "operationId": _operation_id(endpoint),
+        "tags": [_tag(endpoint)],
+        "summary": summary.rstrip("."),
+        "description": " ".join(rest.split()) or summary,
+        "parameters": [*_path_parameters(endpoint, schemas), *_query_parameters(endpoint, schemas)],
+        "responses": _responses(endpoint, schemas),
+        "security": [] if endpoint.role == PUBLIC else [{"session": []}, {"bearer": []}],
+        "x-role": endpoint.role,
+    }
+    if endpoint.body is not None:
+        operation["requestBody"] = _content({"application/json": {"schema": schemas[endpoint.body]}})
+    elif endpoint.form is not None:
+        operation["requestBody"] = _content({"multipart/form-data": {"schema": endpoint.form}})
+    return operation
+
+
+def _content(content: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": content}
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    return f"{_tag(endpoint)}_{endpoint.handler.__name__}".replace("-", "_")
+
+
+def _path_parameters(endpoint: Endpoint, schemas: dict[Any, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schemas[endpoint.path_types[name]]}
+        for name in re.findall(r"\{(\w+)", endpoint.path)
+    ]
+
+
+def _query_parameters(endpoint: Endpoint, schemas: dict[Any, Any]) -> list[dict[str, Any]]:
+    if endpoint.query is None:
+        return []
+    parameters = []
+    for field in msgspec.structs.fields(endpoint.query):
+        schema = dict(schemas[field.type])
+        if field.default is not msgspec.NODEFAULT and field.default is not None:
+            schema["default"] = field.default
+        parameter = {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema}
+        if schema.get("type") == "array":
+            parameter |= {"style": "form", "explode": True}
+        parameters.append(parameter)
+    return parameters
+
+
+def _responses(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done."}
+    if endpoint.answers is not None:
+        success["content"] = {media: {"schema": schema} for media, schema in endpoint.answers.items()}
+    elif endpoint.answer is not None:
+        success["content"] = {"application/json": {"schema": schemas[endpoint.answer]}}
+    responses = {str(endpoint.status): success}
+    for status in sorted(_possible_errors(endpoint)):
+        responses[str(status)] = {
+            "description": _COMMON[status],
+            "content": {"application/json": {"schema": schemas[ErrorOut]}},
+        }
+    return responses
+
+
+def _possible_errors(endpoint: Endpoint) -> set[int]:
+    statuses = {*endpoint.errors, 503}
+    if endpoint.role != PUBLIC:
+        statuses |= {401, 403}
+    if endpoint.method != "GET":
+        statuses |= {403}
+    if endpoint.path_types:
+        statuses |= {404}
+    if endpoint.query is not None:
+        statuses |= {422}
+    if endpoint.body is not None:
+        statuses |= {400, 413, 415, 422}
+    return statuses

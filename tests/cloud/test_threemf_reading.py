@@ -162,11 +162,15 @@ async def test_a_reading_cancelled_during_the_start_leaves_no_process(sample: Pa
 
 
 async def test_memory_is_limited(sample: Path, tmp_path: Path) -> None:
-    """Plain XML that grows to a large tree; the limit is just above what the interpreter itself needs."""
+    """Plain XML that grows to a large tree; the limit is twice what the interpreter itself needs."""
     fat = tmp_path / "fat.gcode.3mf"
-    info = b"<config>" + b"".join(b'<plate a="%d"/>' % n for n in range(99_000)) + b"</config>"
+    info = (
+        b"<config>"
+        + b"".join(b'<plate a="%d" b="%d" c="%d"/>' % (n, n + 1, n + 2) for n in range(99_000))
+        + b"</config>"
+    )
     fat.write_bytes(pack(sample_members() | {"Metadata/slice_info.config": info}))
-    reader = ThreeMFReader(memory_bytes=48 << 20)
+    reader = ThreeMFReader(memory_bytes=64 << 20)
     try:
         assert (await reader.read(sample)).model_id == "C12"
         with pytest.raises(ThreeMFError) as caught:

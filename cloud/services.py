@@ -1,0 +1,40 @@
+"""The parts of a running cloud, put together in app.py and handed to whoever needs them."""
+
+from dataclasses import dataclass
+
+from cloud.accounts import Accounts
+from cloud.accounts.web import WebGate
+from cloud.bus import Bus
+from cloud.catalog.reading import ThreeMFReader
+from cloud.draining import Draining
+from cloud.printing.controls import Controls
+from cloud.printing.fleet import Fleet
+from cloud.printing.live import LivePrinters
+from cloud.printing.service import JobService
+from cloud.settings import Settings
+from cloud.storage.files_folder import BlobStore
+from cloud.storage.secrets import Vault
+from cloud.storage.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Made once a process; nothing here is global."""
+
+    settings: Settings
+    store: Store
+    bus: Bus
+    blobs: BlobStore
+    vault: Vault
+    accounts: Accounts
+    gate: WebGate
+    """Reads who a request or a handshake speaks for, and checks its origin."""
+    live: LivePrinters
+    fleet: Fleet
+    jobs: JobService
+    controls: Controls
+    reader: ThreeMFReader
+    """For uploads."""
+    pictures: ThreeMFReader
+    """For thumbnails: a second one, so that a large upload does not hold up a page."""
+    draining: Draining

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--fault", action="append", default=[], metavar="NAME=VALUE", help="on all")
     run.add_argument("--folder", type=Path, help="keep storages here (default: temporary)")
-    run.add_argument("--certificates", type=Path, help="keep keys and certificates here")
+    run.add_argument("--certificates", type=Path, help="keep the RSA key here (certificates follow from it)")
     run.add_argument("--control-port", type=int, default=0, help="port of the control API")
     run.add_argument("--announce", metavar="HOST:PORT", help="send NOTIFY datagrams there")
     run.add_argument("--announce-interval", type=float, default=5.0)

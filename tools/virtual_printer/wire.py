@@ -31,6 +31,8 @@ class Wire:
         self._write_lock = asyncio.Lock()
         self._buffer = bytearray()
         self._closed = False
+        self.owner: asyncio.Task[None] | None = None
+        """The task that serves this connection; it is cancelled when somebody else ends the connection."""
         self.drip: tuple[int, float] | None = None
         """When set: send this many bytes at a time, with this pause in seconds between them."""
 
@@ -146,20 +148,26 @@ class Wire:
                 async with asyncio.timeout(1.0):
                     await self._flush()
         if not self._closed:
-            self._closed = True
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
-            self._sock.close()
+            self._end()
 
     def abort(self) -> None:
         """End as a power loss does: at once, unsent bytes thrown away (the peer sees a reset)."""
         if self._closed:
             return
-        self._closed = True
         with contextlib.suppress(OSError):
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._sock.shutdown(socket.SHUT_RD)
+        self._end()
+
+    def _end(self) -> None:
+        self._closed = True
+        # The loop must forget the descriptor before it is reused; whoever waits on it would wait for ever.
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
+        if self.owner is not None and self.owner is not asyncio.current_task():
+            self.owner.cancel()
 
     async def _fill(self) -> None:
         data = await self._loop.sock_recv(self._sock, CHUNK)
@@ -246,8 +254,7 @@ class Port:
     async def cut(self) -> int:
         """Drop every open connection abruptly; returns how many there were."""
         tasks = list(self._wires.items())
-        for wire, task in tasks:
-            task.cancel()
+        for wire, _ in tasks:
             wire.abort()
         await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
         return len(tasks)
@@ -268,7 +275,8 @@ class Port:
         while True:
             sock, _ = await loop.sock_accept(listener)
             wire = Wire(sock)
-            self._wires[wire] = loop.create_task(self._serve(wire))
+            wire.owner = loop.create_task(self._serve(wire))
+            self._wires[wire] = wire.owner
 
     async def _serve(self, wire: Wire) -> None:
         try:

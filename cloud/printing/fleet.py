@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from cloud.bus import Bus
 from cloud.printing.errors import DomainError, conflict, not_found
 from cloud.printing.live import LivePrinters
@@ -133,7 +131,7 @@ class Fleet:
             raise conflict("hub_full", f"This hub carries at most {hub.max_printers} printers.")
 
     def _changed(self, printer: Printer, *hub_ids: str | None) -> None:
-        self._live.put_printer(msgspec.structs.asdict(printer))
+        self._live.put_printer(printer)
         self._tell(hub_ids)
 
     def _removed(self, printer_id: str, hub_id: str | None) -> None:

@@ -30,6 +30,7 @@ HEIGHT = {
     "accounts": 2,
     "storage": 1,
     "bus": 1,
+    "settings": 1,
 }
 # The composition root and its entry points stand above all rooms; settings and logs below them.
 FREE = {"app", "serve", "__main__", "__init__"}

@@ -1,0 +1,286 @@
+"""Raw TCP to a configured printer, carried in the cloud's WebSocket.
+
+The hub moves bytes that it cannot read. Both directions are held by credits: the cloud may send what the hub granted
+(its bytes wait in a ring of that size for a printer that is slower), the hub reads from the printer only what the
+cloud granted. So a tunnel's memory is fixed when it opens, and nobody ever waits for it but its own two tasks.
+"""
+
+import asyncio
+import errno
+
+from hub.address import is_numeric
+from hub.log import log_crash
+from lib.wire import Wire, resolve
+
+from shared_protocol import codec
+
+CONNECT_MS = 10_000
+
+# A piece read from the ring: small enough that the cloud is credited while the printer is still taking the rest.
+_PIECE = 4096
+
+_MAX_CREDIT = 2**24
+"""No honest cloud grants more at once; it keeps a hostile one from making the number grow for ever."""
+
+# How long a printer may take for what was under way when the cloud closed; its storage may pause for seconds.
+DRAIN_MS = 30_000
+
+_REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)
+_NO_SOCKET = (12, 23, 24)  # ENOMEM, ENFILE, EMFILE: the board has no socket left; not all have names here
+
+
+class Ring:
+    """A fixed buffer of bytes: `put` at one end, `head` and `drop` at the other."""
+
+    def __init__(self, size: int) -> None:
+        self._view = memoryview(bytearray(size))
+        self._size = size
+        self._start = 0
+        self.used = 0
+
+    def put(self, data: memoryview) -> bool:
+        """Copy `data` in; False (and nothing copied) when there is no room."""
+        count = len(data)
+        if self.used + count > self._size:
+            return False
+        at = (self._start + self.used) % self._size
+        first = min(count, self._size - at)
+        self._view[at : at + first] = data[:first]
+        if first < count:
+            self._view[: count - first] = data[first:]
+        self.used += count
+        return True
+
+    def head(self, most: int) -> memoryview:
+        """The oldest bytes in one piece, at most `most`; valid until dropped."""
+        return self._view[self._start : min(self._start + min(most, self.used), self._size)]
+
+    def drop(self, count: int) -> None:
+        """Free the oldest `count` bytes."""
+        self._start = (self._start + count) % self._size
+        self.used -= count
+
+
+class Tunnel:
+    """One connection to a printer. `grant` is what the cloud may send, `credit` what the hub may."""
+
+    def __init__(self, owner: "Tunnels", number: int, window: int, grant: int) -> None:
+        self.owner = owner
+        self.number = number
+        self.credit = window
+        self.grant = grant
+        self.wire = None
+        self.closed = False
+        self._ring = None
+        self._consumed = 0
+        self._drain_limit = None
+        self._ending = False  # the cloud has closed: what is in the ring still goes out
+        self._wake_writer = asyncio.Event()
+        self._wake_reader = asyncio.Event()
+
+    async def run(self, host: str, port: int) -> None:
+        """From connecting to the end; reports it to the cloud, unless the connection to the cloud is gone."""
+        code, message = "reset", ""
+        try:
+            code = await self._run(host, port)
+        except MemoryError:
+            code, message = "no_socket", "no memory for another tunnel"
+        except OSError as error:
+            code, message = self._code(error), "connection to the printer failed (%s)" % error.errno
+        finally:
+            await self._finish(code, message)
+
+    async def _run(self, host: str, port: int) -> str:
+        ring = Ring(self.grant)
+        buffer = memoryview(bytearray(codec.MAX_DATA))
+        wire = await Wire.open(resolve(host, port), limit_ms=CONNECT_MS)
+        if self.closed:
+            wire.close()
+            return "done"
+        self.wire, self._ring = wire, ring
+        await self.owner.send_text(codec.encode("tunnel_opened", tunnel=self.number, window=self.grant))
+        writer = asyncio.create_task(self._write())
+        try:
+            return await self._read(buffer)
+        finally:
+            self._stop()
+            await writer
+
+    def _code(self, error: OSError) -> str:
+        if self.wire is not None:
+            return "done" if self._ending else "reset"
+        if error.errno == errno.ETIMEDOUT:
+            return "timeout"
+        if error.errno in _NO_SOCKET:
+            return "no_socket"
+        return "refused" if error.errno in _REFUSED else "unreachable"
+
+    async def _finish(self, code: str, message: str) -> None:
+        self._stop()
+        if self._drain_limit is not None:
+            self._drain_limit.cancel()
+        if self.owner.remove(self):
+            fields = {"tunnel": self.number, "code": code}
+            if message:
+                fields["message"] = message
+            await self.owner.send_text(codec.encode("tunnel_close", **fields))
+
+    def _stop(self) -> None:
+        self.closed = True
+        if self.wire is not None:
+            self.wire.close()
+        self._wake_writer.set()
+        self._wake_reader.set()
+
+    async def _read(self, buffer: memoryview) -> str:
+        header = codec.data_header(self.number)
+        while not self.closed:
+            if not self.credit:
+                self._wake_reader.clear()
+                await self._wake_reader.wait()
+                continue
+            count = await self.wire.read_some(buffer[: min(self.credit, codec.MAX_DATA)])
+            if not count:
+                return "done"
+            self.credit -= count
+            await self.owner.send_binary(header, buffer[:count])
+        return "done" if self._ending else "reset"
+
+    async def _write(self) -> None:
+        """Ring -> printer, until closed. An error here closes the wire, by which the reader learns of it."""
+        try:
+            while not self.closed:
+                if self._ring.used:
+                    await self._write_piece()
+                elif self._ending:
+                    break
+                else:
+                    self._wake_writer.clear()
+                    await self._wake_writer.wait()
+        except OSError:
+            pass  # the printer's side or the cloud's is gone; both end in _stop
+        except Exception as error:
+            log_crash("tunnel", error)
+        self._stop()
+
+    async def _write_piece(self) -> None:
+        piece = self._ring.head(_PIECE)
+        count = len(piece)
+        await self.wire.send(piece)
+        self._ring.drop(count)
+        self._consumed += count
+        # Credit in quarters of the window: few frames, and never a cloud that waits with the ring empty.
+        if self._consumed * 4 >= self.grant and not self._ending:
+            credit, self._consumed = self._consumed, 0
+            await self.owner.send_binary(codec.credit(self.number, credit))
+
+    def data(self, payload: memoryview) -> bool:
+        """Bytes from the cloud; False when it sent more than it was granted, or before the tunnel was open."""
+        if self._ring is None or self._ending or not self._ring.put(payload):
+            return False
+        self._wake_writer.set()
+        return True
+
+    def credited(self, count: int) -> bool:
+        """The cloud takes `count` more bytes; False when the sum is absurd."""
+        if self.credit + count > _MAX_CREDIT:
+            return False
+        self.credit += count
+        self._wake_reader.set()
+        return True
+
+    def end(self) -> None:
+        """The cloud is done: deliver what waits, then close."""
+        self._ending = True
+        if self.wire is None:
+            self._stop()
+        elif self._drain_limit is None:
+            self._drain_limit = asyncio.create_task(self._stop_later())
+        self._wake_writer.set()
+
+    async def _stop_later(self) -> None:
+        await asyncio.sleep_ms(DRAIN_MS)
+        self._stop()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._stop()
+
+
+class Tunnels:
+    """All tunnels of one connection to the cloud.
+
+    `hosts(printer)` gives the address of a configured printer or None; `budget()` how many tunnels there may be.
+    `send_text` and `send_binary` are the WebSocket's.
+    """
+
+    def __init__(self, send_text, send_binary, hosts, budget, window: int) -> None:  # type: ignore[no-untyped-def]
+        self.send_text = send_text
+        self.send_binary = send_binary
+        self._hosts = hosts
+        self._budget = budget
+        self._window = window
+        self._open: "dict[int, Tunnel]" = {}
+        self._over = False
+
+    @property
+    def count(self) -> int:
+        """How many sockets tunnels hold now."""
+        return len(self._open)
+
+    async def open(self, message: "dict") -> None:  # type: ignore[type-arg]
+        """`tunnel_open`: answered by `tunnel_opened` or `tunnel_close` when the printer has answered."""
+        number = message["tunnel"]
+        host = self._hosts(message["printer"])
+        if number in self._open:
+            # Two sides that disagree about a number: neither stream can be trusted any more.
+            self._open[number].abort()
+            return
+        if host is None:
+            await self._refuse(number, "unknown_printer", "this hub has no such printer")
+        elif not is_numeric(host):
+            await self._refuse(number, "unreachable", "the printer's address is not numeric")
+        elif len(self._open) >= self._budget():
+            await self._refuse(number, "no_socket", "the hub has no socket left")
+        else:
+            tunnel = Tunnel(self, number, message["window"], self._window)
+            self._open[number] = tunnel
+            asyncio.create_task(self._guard(tunnel, host, message["port"]))
+
+    async def _refuse(self, number: int, code: str, sentence: str) -> None:
+        await self.send_text(codec.encode("tunnel_close", tunnel=number, code=code, message=sentence))
+
+    async def _guard(self, tunnel: Tunnel, host: str, port: int) -> None:
+        try:
+            await tunnel.run(host, port)
+        except OSError:
+            pass  # the cloud's connection ended while its tunnel was being closed
+        except Exception as error:
+            log_crash("tunnel", error)
+
+    def binary(self, frame: memoryview) -> None:
+        """A binary frame; ProtocolError when it is malformed. Frames of unknown tunnels cross with their closing."""
+        kind, number, rest = codec.split_binary(frame)
+        tunnel = self._open.get(number)
+        if tunnel is None:
+            return
+        if not (tunnel.data(rest) if kind == codec.DATA else tunnel.credited(rest)):
+            tunnel.abort()
+
+    def close(self, message: "dict") -> None:  # type: ignore[type-arg]
+        """`tunnel_close` of the cloud."""
+        tunnel = self._open.get(message["tunnel"])
+        if tunnel is not None:
+            tunnel.end()
+
+    def remove(self, tunnel: Tunnel) -> bool:
+        """A tunnel has ended; whether the cloud is still there to be told."""
+        if self._open.get(tunnel.number) is tunnel:
+            del self._open[tunnel.number]
+        return not self._over
+
+    def abort(self) -> None:
+        """The connection to the cloud is gone: every tunnel goes with it."""
+        self._over = True
+        for tunnel in list(self._open.values()):
+            tunnel.abort()

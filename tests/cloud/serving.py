@@ -1,0 +1,45 @@
+"""The real uvicorn server on a free port, in the test's own event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from cloud.sockets import SocketProtocol
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the test runner's
+
+
+@asynccontextmanager
+async def serving(routes: Sequence[BaseRoute], *, ws: type[asyncio.Protocol] = SocketProtocol) -> AsyncIterator[int]:
+    """Serve routes as the product does; gives the port."""
+    config = uvicorn.Config(
+        Starlette(routes=list(routes)),
+        ws=ws,
+        ws_max_size=64 * 1024,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.005)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

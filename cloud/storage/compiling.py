@@ -67,7 +67,7 @@ class Compiler:
 
     def _columns(self, compiled: Any) -> list[tuple[str, Processor | None]]:
         return [
-            (entry.keyname, entry.type._cached_result_processor(self._dialect, None))
+            (str(entry.keyname), entry.type._cached_result_processor(self._dialect, None))
             for entry in compiled._result_columns
         ]
 

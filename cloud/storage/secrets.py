@@ -139,7 +139,7 @@ class Vault:
             raise SecretKeyError(f"no secret key with id {key_id!r}")
         try:
             text = cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _place(tenant, table, row, column))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise SecretKeyError("the secret does not open: damaged, or moved from another row") from None
         return Secret(text.decode())
 

@@ -14,8 +14,8 @@ HUB_OFFLINE: Final = "hub_offline"
 NO_ANSWER: Final = "no_answer"
 """It may have happened: only the printer's reports tell."""
 
-_GRACE: Final = 5.0
-"""Seconds on top of a command's time to live, for the way there and back."""
+_GRACE: Final = 20.0
+"""Seconds on top of a command's time to live: one begun in time may still wait for the printer's word."""
 
 
 class HubClient:

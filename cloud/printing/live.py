@@ -6,7 +6,6 @@ entry of null means removed.
 """
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -14,12 +13,26 @@ import msgspec
 from cloud.bus import Bus
 from cloud.printing.views import Row, View, card_job, job_view
 from cloud.storage import clock
+from cloud.storage.printers import Printer
+from cloud.storage.tables import FINISHED, HOLDING
 from shared_protocol import status as protocol_status
 
-HOLDING: Final = ("assigned", "uploading", "starting", "printing", "paused")
-TERMINAL: Final = ("completed", "failed", "cancelled")
 RECENT: Final = 100
 """Finished jobs of a tenant that stay in the view beside the open ones."""
+
+_META: Final = (
+    "id",
+    "printer_id",
+    "name",
+    "model",
+    "hub_id",
+    "cleared",
+    "connect",
+    "is_active",
+    "location",
+    "nozzle_size",
+    "sort_order",
+)
 
 _encoder = msgspec.json.Encoder()
 
@@ -41,6 +54,8 @@ class LivePrinter:
         """A full status came since the hub connected: only then does the status speak of the present."""
         self.seen_at: str | None = None
         self.job_id: str | None = None
+        self.url_form: str | None = None
+        self.pinned = False
 
     @property
     def online(self) -> bool:
@@ -56,6 +71,7 @@ class LivePrinters:
         self._printers: dict[str, LivePrinter] = {}
         self._jobs: dict[str, tuple[str, View]] = {}
         self._finished: dict[str, deque[str]] = {}
+        self._holders: dict[str, str] = {}
         self._hubs: set[str] = set()
 
     # ---- reading
@@ -77,35 +93,39 @@ class LivePrinters:
         """The live record itself; to be read, not changed."""
         return self._printers.get(printer_id)
 
+    def job(self, job_id: str | None) -> View | None:
+        """One job's view, not to be changed; None when it is not (or no longer) looked after here."""
+        known = self._jobs.get(job_id or "")
+        return None if known is None else known[1]
+
+    def of_tenant(self, tenant_id: str) -> list[LivePrinter]:
+        """A tenant's live records in the user's order; to be read, not changed."""
+        mine = [one for one in self._printers.values() if one.tenant_id == tenant_id]
+        return sorted(mine, key=lambda one: (one.meta["sort_order"], one.meta["printer_id"]))
+
+    def of_hub(self, hub_id: str) -> list[LivePrinter]:
+        """A hub's printers; to be read, not changed."""
+        return [one for one in self._printers.values() if one.meta["hub_id"] == hub_id]
+
     def hub_is_online(self, hub_id: str | None) -> bool:
         """Whether a hub is connected."""
         return hub_id in self._hubs
 
     # ---- printers, from the database
 
-    def put_printer(self, row: Row) -> None:
+    def put_printer(self, printer: Printer) -> None:
         """A printer was added or changed. Call it after the commit."""
-        one = self._printers.get(row["id"])
+        one = self._printers.get(printer.id)
         if one is None:
-            one = self._printers[row["id"]] = LivePrinter(row["tenant_id"])
+            one = self._printers[printer.id] = LivePrinter(printer.tenant_id)
         before = self._view(one) if one.meta else {}
-        if one.meta and one.meta["hub_id"] != row["hub_id"]:
+        if one.meta and one.meta["hub_id"] != printer.hub_id:
             # What the former hub said of it is no longer kept up.
             one.status, one.fresh = {}, False
-        one.meta = {
-            "id": row["id"],
-            "printer_id": row["printer_id"],
-            "name": row["name"],
-            "model_code": row["model"],
-            "hub_id": row["hub_id"],
-            "cleared": bool(row["cleared"]),
-            "connect": bool(row["connect"]),
-            "is_active": bool(row["is_active"]),
-            "location": row["location"],
-            "nozzle_size": row["nozzle_size"],
-            "sort_order": row["sort_order"],
-        }
-        one.hub_online = row["hub_id"] in self._hubs
+        one.meta = {name: getattr(printer, name) for name in _META}
+        one.url_form = printer.url_form
+        one.pinned = bool(printer.cert_sha256)
+        one.hub_online = printer.hub_id in self._hubs
         self._publish_printer(one, _changes(before, self._view(one)))
 
     def remove_printer(self, printer_id: str) -> None:
@@ -126,14 +146,14 @@ class LivePrinters:
     def hub_online(self, hub_id: str) -> None:
         """A hub connected; what it says from now on is of the present."""
         self._hubs.add(hub_id)
-        for one in self._of_hub(hub_id):
+        for one in self.of_hub(hub_id):
             one.hub_online, one.fresh = True, False
             self._publish_printer(one, {"hub": "online"})
 
     def hub_offline(self, hub_id: str) -> None:
         """A hub is gone: the last values stay to be looked at, the connection to the printer is unknown."""
         self._hubs.discard(hub_id)
-        for one in self._of_hub(hub_id):
+        for one in self.of_hub(hub_id):
             one.hub_online, one.fresh = False, False
             one.status.pop("link", None)
             one.status.pop("problem", None)
@@ -162,7 +182,7 @@ class LivePrinters:
         self._jobs[view["id"]] = (tenant_id, view)
         self._publish(tenant_id, jobs={view["id"]: _changes(known[1] if known else {}, view)})
         self._card(view)
-        if view["status"] in TERMINAL:
+        if view["status"] in FINISHED:
             self._retire(tenant_id, view["id"])
 
     def job_progress(self, job_id: str, changes: View) -> None:
@@ -194,29 +214,27 @@ class LivePrinters:
             self.remove_job(finished.popleft())
 
     def _card(self, view: View) -> None:
-        holds = view["status"] in HOLDING
-        for one in self._printers.values():
-            if one.job_id == view["id"] and not (holds and one.meta["id"] == view["printer_id"]):
-                one.job_id = None
-                self._publish_printer(one, {"job": None})
-        holder = self._printers.get(view["printer_id"] or "")
-        if holds and holder is not None:
+        """Show the job on the card of the printer it holds, and take it off the one it let go."""
+        holds = view["printer_id"] if view["status"] in HOLDING else None
+        former = self._printers.get(self._holders.pop(view["id"], ""))
+        if former is not None and former.job_id == view["id"] and former.meta["id"] != holds:
+            former.job_id = None
+            self._publish_printer(former, {"job": None})
+        holder = self._printers.get(holds or "")
+        if holder is not None:
+            self._holders[view["id"]] = holder.meta["id"]
             holder.job_id = view["id"]
             self._publish_printer(holder, {"job": card_job(view)})
 
     def _view(self, one: LivePrinter) -> View:
         job = self._jobs.get(one.job_id or "")
         return {
-            "model": one.meta.get("model_code"),
             **one.status,
-            **{name: value for name, value in one.meta.items() if name != "model_code"},
+            **one.meta,
             "hub": "online" if one.hub_online else "offline",
             "seen_at": one.seen_at,
             "job": card_job(job[1]) if job else None,
         }
-
-    def _of_hub(self, hub_id: str) -> Iterable[LivePrinter]:
-        return [one for one in self._printers.values() if one.meta["hub_id"] == hub_id]
 
     def _publish_printer(self, one: LivePrinter, changes: View) -> None:
         if changes:

@@ -74,3 +74,9 @@ def card_job(view: View) -> View:
         "cancel_requested": view["cancel_requested"],
         "thumbnail": view["thumbnail"],
     }
+
+
+def history_view(line: Row) -> View:
+    """One line of a job's history."""
+    names = ("at", "from_status", "to_status", "reason", "actor", "printer_id", "attempt")
+    return {**{name: line[name] for name in names}, "details": msgspec.json.decode(line["details"])}

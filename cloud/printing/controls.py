@@ -1,0 +1,99 @@
+"""Commands from a person to a printer: light, speed, pause and the like, and a look through its camera."""
+
+import base64
+import binascii
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from cloud.printing.asks import Answer, CommandAsk, SnapshotAsk
+from cloud.printing.errors import DomainError, not_found
+from cloud.printing.hub_client import HubClient
+from cloud.printing.live import LivePrinter, LivePrinters
+from cloud.printing.words import failure_sentence
+from cloud.storage import ids
+from cloud.storage.tenant import TenantStore
+
+_TTL_MS: Final = 10_000
+_SNAPSHOT_SECONDS: Final = 40.0
+_STATUS: Final[Mapping[str, int]] = {
+    "hub_offline": 503,
+    "offline": 503,
+    "auth_failed": 503,
+    "no_answer": 504,
+    "timeout": 504,
+    "no_camera": 404,
+}
+
+PAUSABLE: Final = ("running", "prepare", "slicing")
+STOPPABLE: Final = ("running", "prepare", "slicing", "pause")
+
+
+class Controls:
+    """Sends commands; a refusal is a DomainError with the reason in words."""
+
+    def __init__(self, live: LivePrinters, hubs: HubClient) -> None:
+        self._live = live
+        self._hubs = hubs
+
+    def printer(self, tenant: TenantStore, printer_id: str) -> LivePrinter:
+        """The tenant's printer. Raises DomainError(not_found)."""
+        one = self._live.printer(printer_id)
+        if one is None or one.tenant_id != tenant.tenant_id:
+            raise not_found("printer")
+        return one
+
+    async def try_command(
+        self, printer_id: str, name: str, args: Mapping[str, Any] | None = None, *, expect: Collection[str] = ()
+    ) -> Answer:
+        """Carry a command out and say what became of it; never raises for what a printer does."""
+        one = self._live.printer(printer_id)
+        ask = CommandAsk(
+            printer_id=printer_id,
+            id=ids.new("cmd"),
+            name=name,
+            args=dict(args or {}),
+            ttl_ms=_TTL_MS,
+            expect=list(expect) or None,
+        )
+        return await self._hubs.command(one.meta["hub_id"] if one else None, ask)
+
+    async def command(
+        self,
+        tenant: TenantStore,
+        printer_id: str,
+        name: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        expect: Collection[str] = (),
+    ) -> None:
+        """Carry a command out; returns when the printer acknowledged it. Raises DomainError."""
+        self.printer(tenant, printer_id)
+        answer = await self.try_command(printer_id, name, args, expect=expect)
+        if not answer.ok:
+            raise refused(answer)
+
+    async def light(self, tenant: TenantStore, printer_id: str, *, on: bool) -> None:
+        """Switch the chamber light."""
+        await self.command(tenant, printer_id, "light", {"on": on})
+
+    async def speed(self, tenant: TenantStore, printer_id: str, level: int) -> None:
+        """1 silent, 2 standard, 3 sport, 4 ludicrous."""
+        if not 1 <= level <= 4:
+            raise DomainError("invalid", 422, "The speed is a level from 1 to 4.")
+        await self.command(tenant, printer_id, "speed", {"level": level})
+
+    async def snapshot(self, tenant: TenantStore, printer_id: str) -> bytes:
+        """One fresh camera frame, JPEG. Raises DomainError."""
+        one = self.printer(tenant, printer_id)
+        answer = await self._hubs.ask(one.meta["hub_id"], SnapshotAsk(printer_id=printer_id), _SNAPSHOT_SECONDS)
+        if not answer.ok:
+            raise refused(answer)
+        try:
+            return base64.b64decode(answer.data["jpeg"], validate=True)
+        except (KeyError, TypeError, binascii.Error) as error:
+            raise DomainError("no_frame", 502, failure_sentence("no_frame")) from error
+
+
+def refused(answer: Answer) -> DomainError:
+    """The error that a failed answer becomes for whoever asked."""
+    return DomainError(answer.code, _STATUS.get(answer.code, 409), failure_sentence(answer.code, answer.message))

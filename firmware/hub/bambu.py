@@ -96,8 +96,10 @@ def is_status(body: dict) -> bool:  # type: ignore[type-arg]
     return body.get("command") == "push_status" or ("command" not in body and "gcode_state" in body)
 
 
-def is_full(body: dict) -> bool:  # type: ignore[type-arg]
+def is_full(body: object) -> bool:  # type: ignore[type-arg]
     """True when a status holds everything the printer has to say."""
+    if not isinstance(body, dict):
+        return False
     if "msg" in body:
         return body["msg"] == 0 and "gcode_state" in body
     return "gcode_state" in body and "bed_temper" in body and "ams" in body
@@ -204,11 +206,16 @@ def _merge_device(state: dict, body: dict) -> None:  # type: ignore[type-arg]
             keep(state, _AIR_PARTS[which], integer(part.get("state"), 0, 100))
 
 
-def locked(state: dict) -> "bool | None":  # type: ignore[type-arg]
-    """Whether the printer refuses unsigned commands (Developer Mode is off); None when it has not told."""
-    if state.get("denied") or _NOT_VERIFIED in state["hms"]:
-        return True
-    return bool(state["fun"] & _SECURED) if "fun" in state else None
+def locked_now(state: dict) -> bool:  # type: ignore[type-arg]
+    """Whether the printer itself says that it refuses unsigned commands: Developer Mode is off."""
+    return _NOT_VERIFIED in state["hms"] or bool(state.get("fun", 0) & _SECURED)
+
+
+def _control(state: dict) -> str:  # type: ignore[type-arg]
+    if locked_now(state) or state.get("denied"):
+        return "locked"
+    # Small models do not tell: what they obeyed shows.
+    return "ok" if "fun" in state or state.get("obeyed") else "unknown"
 
 
 def normalise(state: dict) -> dict:  # type: ignore[type-arg]
@@ -217,8 +224,7 @@ def normalise(state: dict) -> dict:  # type: ignore[type-arg]
     for name in _COPIED:
         if name in state:
             status[name] = state[name]
-    verdict = locked(state)
-    status["control"] = "unknown" if verdict is None else "locked" if verdict else "ok"
+    status["control"] = _control(state)
     stage = state.get("stage")
     if stage is not None:
         # 255 is idle on small printers; the A1 says 0, which is printing, also when it is idle.

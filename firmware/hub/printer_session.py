@@ -46,6 +46,12 @@ DIGEST_MS = 180_000
 _ASK_DIGESTING_MS = 60_000
 
 
+_WRONG_CODE = "The printer refuses the access code: read it again on its screen, it changes with LAN-only mode."
+_CHANGED = "The printer shows another certificate than before: confirm that it is yours."
+_HUNG = "The printer gives no sign of life."
+_MUTE = "The printer lets the hub in but reports nothing: check its serial number, or restart it."
+
+
 class Unacceptable(Exception):  # noqa: N818 - it is the printer that is not acceptable
     """The printer is there, but must not or cannot be used: `link` and `problem` are what the status says."""
 
@@ -59,11 +65,12 @@ class PrinterSession:
     """A connection to the printer of *entry* (protocol PRINTER).
 
     *pin* is the SHA-256 of its certificate in hex, "" to take what it shows, if the name on it is the serial number.
-    *on_report(payload)* is called for every message. *on_silence(silent)* is called when the printer stops or starts
-    to give signs of life while the connection is kept. `cert` is the certificate it showed.
+    *on_report(payload)* is called for every message and says whether it was a status. *on_doubt(problem)* is called
+    when the printer gives no sign of life although the connection is kept, and with None when it does again.
+    `cert` is the certificate it showed, `up` tells that it has let us in.
     """
 
-    def __init__(self, entry: dict, pin: str, gate, on_report, on_silence) -> None:  # type: ignore[type-arg, no-untyped-def]
+    def __init__(self, entry: dict, pin: str, gate, on_report, on_doubt) -> None:  # type: ignore[type-arg, no-untyped-def]
         self._host = entry["host"]
         self._port = entry.get("port", PORT)
         self._code = entry["code"]
@@ -71,17 +78,19 @@ class PrinterSession:
         self._pin = pin
         self._gate = gate
         self._on_report = on_report
-        self._on_silence = on_silence
+        self._on_doubt = on_doubt
         self._wire = None
         self._mqtt = None
         self._closing = False
-        self._silent = False
+        self._doubted = False
         self._error = None
+        self._unacceptable = None
         self._ended = asyncio.Event()
         self._sequence = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
         self._connected = self._last_report = self._last_asked = time.ticks_ms()
         self._digesting = None
-        self.reported = False
+        self._reported = False
+        self.up = False
         self.cert = ""
 
     # ---- the way in -----------------------------------------------------------------------------------------------
@@ -110,30 +119,33 @@ class PrinterSession:
         finished = asyncio.Event()
         async with self._gate:
             self._refuse_when_closing()
-            login = asyncio.create_task(self._login(finished))
+            asyncio.create_task(self._login(finished))
             try:
                 await asyncio.wait_for_ms(finished.wait(), _GATE_MS)
             except asyncio.TimeoutError:
                 pass  # it goes on, without keeping others waiting
-            except BaseException:
-                self._wire.close()
-                raise
-        await login
+        await finished.wait()
+        if self._error is not None:
+            raise self._error
+        self.up = True
 
     def _refuse_when_closing(self) -> None:
         if self._closing:
             raise OSError(errno.ECONNABORTED)
 
     async def _login(self, finished: asyncio.Event) -> None:
-        self._unacceptable = None
+        # A task of its own; its error is kept for the one that waits.
         try:
             await within(self._wire, _LOGIN_MS, self._shake_hands())
         except UntrustedError:
-            raise self._unacceptable or Unacceptable("offline", "The printer's TLS certificate cannot be used.")
+            self._error = self._unacceptable or Unacceptable("offline", "The printer's TLS certificate is unusable.")
         except RefusedError as error:
             if error.credentials:
-                raise Unacceptable("auth_failed", "The printer refuses the access code: read it again on its screen.")
-            raise Unacceptable("offline", "The printer refuses the session (code %d)." % error.code)
+                self._error = Unacceptable("auth_failed", _WRONG_CODE)
+            else:
+                self._error = Unacceptable("offline", "The printer refuses the session (code %d)." % error.code)
+        except (OSError, EOFError, MqttError) as error:
+            self._error = error
         finally:
             finished.set()
 
@@ -147,20 +159,14 @@ class PrinterSession:
         """The verify callback: the pinned certificate, or for the first time one that names this printer."""
         shown = hexlify(hashlib.sha256(der).digest()).decode()
         self.cert = shown
+        name = common_name(der)
         if self._pin:
             if shown != self._pin:
-                self._unacceptable = Unacceptable(
-                    "cert_changed", "The printer shows another certificate than before: confirm that it is yours."
-                )
-                return False
-            return True
-        name = common_name(der)
-        if name != self._serial:
-            self._unacceptable = Unacceptable(
-                "wrong_serial", "The printer at this address has the serial number %s." % (name or "?")[:40]
-            )
-            return False
-        return True
+                self._unacceptable = Unacceptable("cert_changed", _CHANGED)
+        elif name != self._serial:
+            problem = "The printer at this address has the serial number %s." % (name or "?")[:40]
+            self._unacceptable = Unacceptable("wrong_serial", problem)
+        return self._unacceptable is None
 
     async def _begin(self) -> None:
         if not await self._mqtt.subscribe("device/%s/report" % self._serial, _SUBSCRIBE_MS):
@@ -182,7 +188,7 @@ class PrinterSession:
     def _message(self, topic: bytes, payload: "bytes | memoryview") -> None:
         if self._on_report(payload):
             self._last_report = time.ticks_ms()
-            self.reported = True
+            self._reported = True
 
     async def _watch(self) -> None:
         while True:
@@ -198,25 +204,27 @@ class PrinterSession:
 
     async def _watch_signs_of_life(self, now: int) -> None:
         quiet = time.ticks_diff(now, self._wire.last_rx)
-        silent = quiet >= _DEAD_MS
-        if silent and not self.digesting:
+        dead = quiet >= _DEAD_MS
+        if dead and not self.digesting:
             raise OSError(errno.ETIMEDOUT)
-        if silent != self._silent:
-            self._silent = silent
-            self._on_silence(silent)
+        self._doubt(dead, _HUNG)
         if quiet >= _PING_MS and time.ticks_diff(now, self._wire.last_tx) >= _PING_MS:
             await within(self._wire, _DEAD_MS, self._mqtt.ping())
 
     async def _watch_reports(self, now: int) -> None:
         waiting = time.ticks_diff(now, self._last_report)
-        if not self.reported and time.ticks_diff(now, self._connected) >= _MUTE_MS and not self._silent:
-            self._silent = True
-            self._on_silence(True)
+        if not self._reported and time.ticks_diff(now, self._connected) >= _MUTE_MS:
+            self._doubt(True, _MUTE)
         if waiting >= _SILENT_MS and not self.digesting:
             raise OSError(errno.ETIMEDOUT)
         pause = _ASK_DIGESTING_MS if self.digesting else _ASK_MS
         if waiting >= pause and time.ticks_diff(now, self._last_asked) >= pause:
             await self.ask()
+
+    def _doubt(self, doubted: bool, problem: str) -> None:
+        if doubted != self._doubted and (doubted or self._reported):
+            self._doubted = doubted
+            self._on_doubt(problem if doubted else None)
 
     @property
     def digesting(self) -> bool:
@@ -251,7 +259,7 @@ class PrinterSession:
     async def close(self) -> None:
         """End it: with a goodbye, which frees the printer's slot at once, when it is up."""
         self._closing = True
-        if self._mqtt is not None and not self._wire.closed:
+        if self.up and not self._wire.closed:
             try:
                 await within(self._wire, _GOODBYE_MS, self._mqtt.close())
             except OSError:

@@ -12,6 +12,7 @@ from shared_protocol.status import BUSY, EXTERNAL_TRAY, NO_TRAY, READY
 
 _UNAUTHORISED = (84033543, 84033548)
 _NOT_VERIFIED = "mqtt message verify failed"
+LOCKED = "The printer refuses commands: enable Developer Mode on its screen."
 _FAN_PORTS = {"part": 1, "aux": 2, "chamber": 3}
 _HT = 128
 
@@ -224,7 +225,7 @@ def _verdict(body: dict) -> tuple:  # type: ignore[type-arg]
     reason = text(body.get("reason"), 200) or ""
     error = integer(body.get("err_code"), -(1 << 31), 0xFFFFFFFF) or 0
     if _UNAUTHORISED[0] <= error <= _UNAUTHORISED[1] or reason.lower() == _NOT_VERIFIED:
-        return "locked", "The printer refuses commands: enable Developer Mode on its screen."
+        return "locked", LOCKED
     result = (text(body.get("result"), 16) or "").lower()
     failure = integer(body.get("errno"), -(1 << 31), 0x7FFFFFFF) or 0
     if result.startswith("fail") or error or failure < 0:

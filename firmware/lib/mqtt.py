@@ -10,6 +10,7 @@ the caller's to judge, by `ping` and `wire.last_rx`.
 
 import asyncio
 import struct
+import time
 from binascii import hexlify
 
 from lib.wire import Wire
@@ -30,6 +31,10 @@ _PIECE = 1024
 # A line break inside a JSON string is always escaped, so these runs are never part of a value.
 _INDENTED_FROM = 2048
 _INDENTS = tuple(b"\n" + b" " * width for width in (32, 28, 24, 20, 16, 12, 8, 4))
+
+# A peer that sends more than so many messages a second is slowed down to it, for the sake of the other peers.
+_PER_SECOND = 20
+_PAUSE_MS = 50
 
 # Acknowledgements that never come are forgotten when so many newer ones are awaited.
 _AWAITED = 16
@@ -151,6 +156,8 @@ class Session:
         self._limit = limit
         self._packets = _Packets()
         self._receipts = {}
+        self._second = time.ticks_ms()
+        self._messages = 0
         self._head = memoryview(bytearray(2))
         self._buffer = bytearray(_HEAD + 507)  # doubles up to what the reports of this peer need
 
@@ -188,6 +195,14 @@ class Session:
         answer = self._packets.take()
         if answer:
             await self.wire.send(answer)
+        await self._pace()
+
+    async def _pace(self) -> None:
+        now = time.ticks_ms()
+        if time.ticks_diff(now, self._second) >= 1000:
+            self._second, self._messages = now, 0
+        self._messages += 1
+        await asyncio.sleep_ms(_PAUSE_MS if self._messages > _PER_SECOND else 0)
 
     def _acknowledged(self, kind: int, body: memoryview) -> None:
         receipt = self._receipts.pop(body[0] << 8 | body[1], None)

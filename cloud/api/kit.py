@@ -3,13 +3,14 @@ checked against, what roles are enforced by, and what the OpenAPI document says.
 
 A handler is an async method:
 
-    async def change(self, call: Call, printer_id: str, body: PrinterPatch, query: Nothing) -> PrinterOut
+    async def change(self, call: Call, printer_id: Id, body: PrinterPatch) -> PrinterOut
 
-`body` and `query` are msgspec Structs that forbid unknown fields, other parameters are parts of the path. It returns
-a Struct (JSON), None (204), or a Response of its own making.
+`body` and `query` are msgspec Structs that forbid unknown fields; the other parameters are the named parts of the
+path, in its order. It returns a Struct (JSON), None (204), or a Response of its own making.
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Literal, get_type_hints
 
@@ -39,6 +40,8 @@ class Call:
 
     def __init__(self, request: Request, principal: Principal | None, store: Store) -> None:
         self.request = request
+        self.finish: Callable[[Response], None] | None = None
+        """What is to be done to the answer once it is made: a cookie, a header."""
         self._principal = principal
         self._store = store
 
@@ -106,11 +109,12 @@ class Endpoint:
         self.answer: Any = None if returned is type(None) else returned
         self.body: type[Any] | None = hints.pop("body", None)
         self.query: type[Any] | None = hints.pop("query", None)
-        names = [name for name in inspect.signature(self.handler).parameters if name in hints]
-        self.path_names = names[1:]  # the first is the call
-        if any(f"{{{name}}}" not in self.path and f"{{{name}:" not in self.path for name in self.path_names):
-            raise TypeError(f"{self.handler.__qualname__}: a parameter is neither in the path nor body or query")
-        self.path_types = {name: hints[name] for name in self.path_names}
+        names = [name for name in inspect.signature(self.handler).parameters if name in hints][1:]  # after the call
+        parts = re.findall(r"\{(\w+)", self.path)
+        if len(names) != len(parts):
+            raise TypeError(f"{self.handler.__qualname__}: parameters {names} do not go with {self.path}")
+        self.path_types = {part: hints[name] for part, name in zip(parts, names, strict=True)}
+        self._arguments = dict(zip(parts, names, strict=True))
         for shape in (self.body, self.query):
             if shape is not None and not shape.__struct_config__.forbid_unknown_fields:
                 raise TypeError(f"{shape.__name__} must forbid unknown fields")
@@ -121,9 +125,14 @@ class Endpoint:
             arguments["query"] = read_query(request, self.query)
         if self.body is not None:
             arguments["body"] = await read_json(request, self.body)
-        result = await self.handler(Call(request, principal, store), **arguments)
-        if isinstance(result, Response):
-            return result
+        call = Call(request, principal, store)
+        result = await self.handler(call, **arguments)
+        response = result if isinstance(result, Response) else self._encoded(result)
+        if call.finish is not None:
+            call.finish(response)
+        return response
+
+    def _encoded(self, result: Any) -> Response:
         headers = {"cache-control": "no-store"}
         if result is None:
             return Response(status_code=self.status, headers=headers)
@@ -132,8 +141,8 @@ class Endpoint:
     def _path_arguments(self, request: Request) -> dict[str, Any]:
         try:
             return {
-                name: msgspec.convert(request.path_params[name], kind, strict=False)
-                for name, kind in self.path_types.items()
+                self._arguments[part]: msgspec.convert(request.path_params[part], kind, strict=False)
+                for part, kind in self.path_types.items()
             }
         except msgspec.ValidationError:
             raise ApiError(404, "not_found", "There is nothing here.") from None

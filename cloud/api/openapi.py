@@ -20,6 +20,7 @@ _COMMON: Final = {
     409: "The thing is not in a state in which this can be done.",
     413: "The body is too large.",
     415: "The body has the wrong media type.",
+    416: "There is no such range.",
     422: "The request is understood and refused; the error names the place.",
     429: "Too many attempts; `Retry-After` says when to come back.",
     502: "The printer or its hub refused or failed.",

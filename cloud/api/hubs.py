@@ -1,0 +1,159 @@
+"""/api/hubs: the boxes on the printers' networks, and their keys."""
+
+from msgspec import Struct
+
+from cloud.accounts import hub_keys
+from cloud.api.errors import ApiError, not_found
+from cloud.api.kit import Call, Endpoint
+from cloud.api.shapes import Id, Name
+from cloud.printing.fleet import Fleet
+from cloud.printing.live import LivePrinters
+from cloud.storage import hubs as queries
+from cloud.storage import ids, printers
+from cloud.storage.hubs import Hub
+from cloud.storage.tenant import TenantTx
+
+
+class HubIn(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Name
+
+
+class HubOut(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    online: bool
+    revoked: bool
+    """Its key is not accepted any more."""
+    firmware: str
+    board: str
+    sockets: int
+    max_printers: int
+    """0 until the hub has told."""
+    printers: int
+    """How many printers are configured on it."""
+    revision: int
+    """Of the configuration it should run."""
+    reported_revision: int
+    """Of the one it runs."""
+    last_seen_at: str | None
+    created_at: str
+
+
+class HubList(Struct, frozen=True):
+    items: list[HubOut]
+    total: int
+
+
+class HubKey(Struct, frozen=True, kw_only=True):
+    """A hub's key, shown this once."""
+
+    id: str
+    name: str
+    key: str
+
+
+class HubsApi:
+    """Endpoints about hubs."""
+
+    def __init__(self, live: LivePrinters, fleet: Fleet) -> None:
+        self._live = live
+        self._fleet = fleet
+
+    def endpoints(self) -> list[Endpoint]:
+        one = "/api/hubs/{id}"
+        return [
+            Endpoint("GET", "/api/hubs/", self.list),
+            Endpoint("POST", "/api/hubs/", self.create, role="owner", status=201),
+            Endpoint("GET", one, self.get),
+            Endpoint("PATCH", one, self.rename, role="owner"),
+            Endpoint("DELETE", one, self.delete, role="owner", errors=(409,)),
+            Endpoint("POST", f"{one}/key", self.renew_key, role="owner"),
+            Endpoint("POST", f"{one}/revoke", self.revoke, role="owner"),
+        ]
+
+    async def list(self, call: Call) -> HubList:
+        """All hubs."""
+
+        async def unit(tx: TenantTx) -> list[tuple[Hub, int]]:
+            return [(hub, len(await printers.of_hub(tx, hub.id))) for hub in await queries.all_of_tenant(tx)]
+
+        items = [self._out(hub, count) for hub, count in await call.store.read(unit)]
+        return HubList(items, len(items))
+
+    async def create(self, call: Call, body: HubIn) -> HubKey:
+        """Register a hub. Its key is in this answer and nowhere else."""
+        hub_id = ids.new("hub")
+        key = hub_keys.new_key(hub_id)
+        await call.store.write(
+            lambda tx: queries.create(tx, hub_id=hub_id, name=body.name, key_hash=hub_keys.hashed(key))
+        )
+        return HubKey(id=hub_id, name=body.name, key=key.reveal())
+
+    async def get(self, call: Call, hub_id: Id) -> HubOut:
+        """One hub."""
+
+        async def unit(tx: TenantTx) -> HubOut:
+            hub = await queries.get(tx, hub_id)
+            if hub is None:
+                raise not_found("hub")
+            return self._out(hub, len(await printers.of_hub(tx, hub_id)))
+
+        return await call.store.read(unit)
+
+    async def rename(self, call: Call, hub_id: Id, body: HubIn) -> HubOut:
+        """Give a hub another name."""
+        if not await call.store.write(lambda tx: queries.rename(tx, hub_id, body.name)):
+            raise not_found("hub")
+        return await self.get(call, hub_id)
+
+    async def renew_key(self, call: Call, hub_id: Id) -> HubKey:
+        """Give a hub a new key; the old one is dead at once and the hub is disconnected."""
+        key = hub_keys.new_key(hub_id)
+        await self._set_key(call, hub_id, hub_keys.hashed(key))
+        hub = await self.get(call, hub_id)
+        return HubKey(id=hub.id, name=hub.name, key=key.reveal())
+
+    async def revoke(self, call: Call, hub_id: Id) -> HubOut:
+        """Lock a hub out: its key is dead at once."""
+        await self._set_key(call, hub_id, "")
+        return await self.get(call, hub_id)
+
+    async def delete(self, call: Call, hub_id: Id) -> None:
+        """Remove a hub; its printers stay, without one."""
+
+        async def unit(tx: TenantTx) -> list[printers.Printer]:
+            orphans = await printers.of_hub(tx, hub_id)
+            jobs = sum([await printers.unfinished_jobs(tx, printer.id) for printer in orphans])
+            if jobs:
+                raise ApiError(
+                    409, "in_use", "Jobs are on this hub's printers or wait for them.", details={"jobs": jobs}
+                )
+            if not await queries.delete_hub(tx, hub_id):
+                raise not_found("hub")
+            return [one for printer in orphans if (one := await printers.get(tx, printer.id)) is not None]
+
+        for printer in await call.store.write(unit):
+            self._live.put_printer(printer)
+        self._fleet.hub_changed(hub_id)
+
+    async def _set_key(self, call: Call, hub_id: str, key_hash: str) -> None:
+        if not await call.store.write(lambda tx: queries.set_key_hash(tx, hub_id, key_hash)):
+            raise not_found("hub")
+        self._fleet.hub_changed(hub_id)
+
+    def _out(self, hub: Hub, printer_count: int) -> HubOut:
+        return HubOut(
+            id=hub.id,
+            name=hub.name,
+            online=self._live.hub_is_online(hub.id),
+            revoked=not hub.key_hash,
+            firmware=hub.firmware,
+            board=hub.board,
+            sockets=hub.sockets,
+            max_printers=hub.max_printers,
+            printers=printer_count,
+            revision=hub.revision,
+            reported_revision=hub.reported_revision,
+            last_seen_at=hub.last_seen_at,
+            created_at=hub.created_at,
+        )

@@ -1,0 +1,180 @@
+"""/api/printers: the machines, what they do, and what can be asked of them."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct
+from starlette.responses import Response
+
+from cloud.api.kit import Call, Endpoint
+from cloud.api.printer_shapes import (
+    PrinterIn,
+    PrinterList,
+    PrinterOut,
+    PrinterPatch,
+    PrinterStatus,
+    checked_code,
+    columns,
+    printer_out,
+    status_word,
+)
+from cloud.api.shapes import Id
+from cloud.catalog import models
+from cloud.printing.controls import Controls
+from cloud.printing.fleet import Fleet
+from cloud.printing.live import LivePrinters
+from cloud.printing.service import JobService
+from cloud.storage.printers import Printer
+
+_PRINTER_ERRORS = (409, 502, 503, 504)
+
+
+class LightIn(Struct, frozen=True, forbid_unknown_fields=True):
+    on: bool
+
+
+class SpeedIn(Struct, frozen=True, forbid_unknown_fields=True):
+    level: Annotated[int, Meta(ge=1, le=4)]
+    """1 silent, 2 standard, 3 sport, 4 ludicrous."""
+
+
+class Done(Struct, frozen=True):
+    """The printer acknowledged it."""
+
+    ok: bool = True
+
+
+class ModelOut(Struct, frozen=True):
+    code: str
+    name: str
+    has_camera: bool
+
+
+class ModelList(Struct, frozen=True):
+    items: list[ModelOut]
+    total: int
+
+
+class PrintersApi:
+    """Endpoints about printers."""
+
+    def __init__(self, fleet: Fleet, live: LivePrinters, jobs: JobService, controls: Controls) -> None:
+        self._fleet = fleet
+        self._live = live
+        self._jobs = jobs
+        self._controls = controls
+
+    def endpoints(self) -> list[Endpoint]:
+        one = "/api/printers/{id}"
+        jpeg = {"image/jpeg": {"type": "string", "format": "binary"}}
+        return [
+            Endpoint("GET", "/api/printers/", self.list),
+            Endpoint("POST", "/api/printers/", self.create, status=201, errors=(409,)),
+            Endpoint("GET", one, self.get),
+            Endpoint("PUT", one, self.update, errors=(409,)),
+            Endpoint("PATCH", one, self.patch, errors=(409,)),
+            Endpoint("DELETE", one, self.delete, errors=(409,)),
+            Endpoint("GET", f"{one}/status", self.status),
+            Endpoint("POST", f"{one}/connect", self.connect, errors=(409,)),
+            Endpoint("POST", f"{one}/disconnect", self.disconnect, errors=(409,)),
+            Endpoint("POST", f"{one}/trust", self.trust, errors=(409,)),
+            Endpoint("POST", f"{one}/clear", self.clear, errors=(409,)),
+            Endpoint("POST", f"{one}/pause", self.pause, errors=_PRINTER_ERRORS),
+            Endpoint("POST", f"{one}/resume", self.resume, errors=_PRINTER_ERRORS),
+            Endpoint("POST", f"{one}/stop", self.stop, errors=_PRINTER_ERRORS),
+            Endpoint("POST", f"{one}/light", self.light, errors=_PRINTER_ERRORS),
+            Endpoint("POST", f"{one}/speed", self.speed, errors=_PRINTER_ERRORS),
+            Endpoint("GET", f"{one}/snapshot", self.snapshot, answers=jpeg, errors=_PRINTER_ERRORS),
+            Endpoint("GET", "/api/printer-models/", self.models),
+        ]
+
+    async def list(self, call: Call) -> PrinterList:
+        """All printers, in the order of the dashboard."""
+        items = [self._out(printer) for printer in await self._fleet.list(call.store)]
+        return PrinterList(items, len(items))
+
+    async def create(self, call: Call, body: PrinterIn) -> PrinterOut:
+        """Add a printer; its hub connects to it at once."""
+        return self._out(await self._fleet.create(call.store, columns(body), checked_code(body.access_code)))
+
+    async def get(self, call: Call, printer_id: Id) -> PrinterOut:
+        """One printer."""
+        return self._out(await self._fleet.get(call.store, printer_id))
+
+    async def update(self, call: Call, printer_id: Id, body: PrinterPatch) -> PrinterOut:
+        """Change a printer; what is left out stays."""
+        code = None if body.access_code is UNSET else checked_code(body.access_code)
+        return self._out(await self._fleet.update(call.store, printer_id, columns(body), code))
+
+    async def patch(self, call: Call, printer_id: Id, body: PrinterPatch) -> PrinterOut:
+        """Change a printer; the same as PUT."""
+        return await self.update(call, printer_id, body)
+
+    async def delete(self, call: Call, printer_id: Id) -> None:
+        """Remove a printer that no job is on or waits for."""
+        await self._fleet.delete(call.store, printer_id)
+
+    async def status(self, call: Call, printer_id: Id) -> PrinterStatus:
+        """What the printer does right now."""
+        printer = await self._fleet.get(call.store, printer_id)
+        live = self._live.printer(printer.id)
+        return PrinterStatus(
+            id=printer.id,
+            status=status_word(live),
+            is_connected=live is not None and live.online,
+            live=self._live.view(printer.id) or {},
+        )
+
+    async def connect(self, call: Call, printer_id: Id) -> PrinterOut:
+        """Let the hub hold a session with the printer."""
+        return self._out(await self._fleet.update(call.store, printer_id, {"connect": True}))
+
+    async def disconnect(self, call: Call, printer_id: Id) -> PrinterOut:
+        """Let the hub leave the printer alone."""
+        return self._out(await self._fleet.update(call.store, printer_id, {"connect": False}))
+
+    async def trust(self, call: Call, printer_id: Id) -> PrinterOut:
+        """Accept the certificate the printer shows now, after a look at why it changed."""
+        return self._out(await self._fleet.trust(call.store, printer_id))
+
+    async def clear(self, call: Call, printer_id: Id) -> PrinterOut:
+        """The plate has been cleared: the next job may start."""
+        await self._jobs.clear_plate(call.store, printer_id, actor=call.principal.user_id)
+        return self._out(await self._fleet.get(call.store, printer_id))
+
+    async def pause(self, call: Call, printer_id: Id) -> Done:
+        """Pause whatever the printer prints, also what was not started here."""
+        await self._jobs.pause_printer(call.store, printer_id)
+        return Done()
+
+    async def resume(self, call: Call, printer_id: Id) -> Done:
+        """Let a paused printer go on."""
+        await self._jobs.resume_printer(call.store, printer_id)
+        return Done()
+
+    async def stop(self, call: Call, printer_id: Id) -> Done:
+        """Stop whatever the printer prints; a job of ours on it is cancelled."""
+        await self._jobs.stop_printer(call.store, printer_id, actor=call.principal.user_id)
+        return Done()
+
+    async def light(self, call: Call, printer_id: Id, body: LightIn) -> Done:
+        """Switch the chamber light."""
+        await self._controls.light(call.store, printer_id, on=body.on)
+        return Done()
+
+    async def speed(self, call: Call, printer_id: Id, body: SpeedIn) -> Done:
+        """Choose how fast it prints."""
+        await self._controls.speed(call.store, printer_id, body.level)
+        return Done()
+
+    async def snapshot(self, call: Call, printer_id: Id) -> Response:
+        """One fresh frame of the camera."""
+        frame = await self._controls.snapshot(call.store, printer_id)
+        return Response(frame, 200, {"cache-control": "no-store"}, "image/jpeg")
+
+    async def models(self, call: Call) -> ModelList:
+        """The printer models this version knows."""
+        items = [ModelOut(model.code, model.name, model.has_jpeg_camera) for model in models.MODELS]
+        return ModelList(items, len(items))
+
+    def _out(self, printer: Printer) -> PrinterOut:
+        return printer_out(printer, self._live.printer(printer.id), self._live.view(printer.id))

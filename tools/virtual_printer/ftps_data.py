@@ -83,6 +83,7 @@ class DataChannel:
         local = printer.storage.local(path)
         done = 0
         outcome = "cut"
+        began = time.monotonic()
         try:
             with local.open("wb") as file:
                 limit = printer.faults.truncate_upload_at
@@ -98,7 +99,7 @@ class DataChannel:
             outcome = "complete"
         finally:
             printer.storage_changed()
-            printer.journal.upload(path, done, outcome)
+            printer.journal.upload(path, done, outcome, time.monotonic() - began)
         await self._finish_upload()
 
     async def send(self, content: bytes) -> None:

@@ -31,9 +31,10 @@ class Journal:
         """A `project_file`: `outcome` is started, refused, ignored, or failed."""
         self._add(self.starts, path=path, outcome=outcome, **details)
 
-    def upload(self, path: str, size: int, outcome: str) -> None:
+    def upload(self, path: str, size: int, outcome: str, seconds: float) -> None:
+        """An upload that ended; `seconds` is how long its data connection was read."""
         self.counters["upload_bytes"] += size
-        self._add(self.uploads, path=path, bytes=size, outcome=outcome)
+        self._add(self.uploads, path=path, bytes=size, outcome=outcome, seconds=seconds)
 
     def state(self, gcode_state: str, print_error: int, subtask_name: str) -> None:
         """A state change; the same state twice in a row is not one."""

@@ -56,18 +56,25 @@ class Reporter:
 
     async def run(self) -> None:
         """The regular beat, until cancelled."""
+        await asyncio.sleep(self._printer.spec.report_phase)
         while True:
             flood = self._printer.faults.flood
             await asyncio.sleep(1.0 / flood if flood else self._printer.spec.report_interval)
             self._beats += 1
             # Radio strength moves all the time on a real printer; it keeps difference reports alive while idle.
             self._printer.machine.wifi_dbm = -51 - self._beats % 3
+            if self._printer.spec.probe:
+                self._printer.machine.job.layer = self._beats
             if not self._printer.broker.has_audience:
                 self._last = {}
-            elif flood or self._printer.model.reporting == "full" or not self._last:
+                continue
+            if flood or self._printer.model.reporting == "full" or not self._last:
                 self.push_all()
             else:
                 self._push_difference()
+            if self._printer.spec.probe:
+                # Queued and not yet written: each session has a writer of its own.
+                self._printer.journal.event("probe", layer=self._beats)
 
     def _push_difference(self) -> None:
         report = self._build()

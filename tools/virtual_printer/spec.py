@@ -86,6 +86,10 @@ class PrinterSpec:
     cancel_error_seconds: float = 1.5
     """How long the cancel code stays in `print_error`, real seconds."""
     report_interval: float = 1.0
+    report_phase: float = 0.0
+    """Seconds by which the beat of the regular reports is late: real printers do not beat in step."""
+    probe: bool = False
+    """Count the regular reports in `layer_num` and journal when each one left, to time its way to a browser."""
     storage_bytes: int = 32_000_000_000
     ams_diffs: str = "reduced"
     """Do difference reports carry only changed trays ("reduced") or the whole `ams` object ("whole")?"""

@@ -27,7 +27,7 @@ class App:
         boot = board.random_id()
         self.outbox = Outbox(board.data_dir + "/outbox", boot)
         self.fleet = Fleet(board, self.config, self.outbox)
-        self.cloud = CloudLink(board, self.config, self.outbox, self.fleet.links, self.fleet.apply, FIRMWARE)
+        self.cloud = CloudLink(board, self.config, self.outbox, self.fleet, FIRMWARE)
         self.commands = Commands(board.data_dir + "/commands.log", self.fleet.links, self.cloud.deliver)
         self.cloud.commands = self.commands
         self.fleet.cloud = self.cloud

@@ -58,16 +58,16 @@ def jitter(base: int, most: int) -> int:
 class CloudLink:
     """Keeps one session with the cloud.
 
-    What a session serves hangs here: `board`, `config`, `outbox`, `links` (id -> PrinterLink), `commands` (set by
-    the composition root) and `apply(document)`, which makes a configuration run.
+    What a session serves hangs here: `board`, `config`, `outbox`, the fleet's `links` (id -> PrinterLink) and its
+    `apply(document)`, which makes a configuration run, and `commands`, set by the composition root.
     """
 
-    def __init__(self, board, config, outbox, links: "dict", apply, firmware: str) -> None:  # type: ignore[no-untyped-def, type-arg]
+    def __init__(self, board, config, outbox, fleet, firmware: str) -> None:  # type: ignore[no-untyped-def]
         self.board = board
         self.config = config
         self.outbox = outbox
-        self.links = links
-        self.apply = apply
+        self.links = fleet.links
+        self.apply = fleet.apply
         self.commands = None
         self._firmware = firmware
         self._session = None

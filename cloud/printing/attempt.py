@@ -95,6 +95,7 @@ class Attempt:
             )
 
         self._take(await self._tenant.write(unit))
+        self._room.with_files.add(self._row["printer_id"])
 
     async def _online(self) -> None:
         """Wait for the printer; a hub that was just restarted needs a moment."""

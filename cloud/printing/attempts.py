@@ -119,12 +119,12 @@ class Attempts:
         if now is not None and now["status"] in BEFORE_PRINT:
             self.begin(now, resumed=True)
         elif now is not None and now["status"] == "queued":
-            self._cool(row["printer_id"], now["waiting_reason"] or "")
+            self._cool(row["printer_id"], (now["waiting_reason"] or "").partition(": ")[2].removesuffix("."))
         else:
             self._cooldowns.pop(row["printer_id"], None)
         self._stopped_at = {one: at for one, at in self._stopped_at.items() if self._room.live.job(one) is not None}
         self._room.moves.wake()
-        self._room.said(row["printer_id"])
+        self._room.look_again(row["printer_id"])
 
     def _cool(self, printer_id: str, sentence: str) -> None:
         known = self._cooldowns.get(printer_id)

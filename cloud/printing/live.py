@@ -98,6 +98,10 @@ class LivePrinters:
         known = self._jobs.get(job_id or "")
         return None if known is None else known[1]
 
+    def holding_jobs(self) -> list[tuple[str, View]]:
+        """(tenant id, view) of every job that holds a printer; views not to be changed."""
+        return [self._jobs[job_id] for job_id in self._holders if job_id in self._jobs]
+
     def of_tenant(self, tenant_id: str) -> list[LivePrinter]:
         """A tenant's live records in the user's order; to be read, not changed."""
         mine = [one for one in self._printers.values() if one.tenant_id == tenant_id]

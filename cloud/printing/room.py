@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from cloud.bus import Bus
@@ -26,6 +26,10 @@ class Room:
         self.hubs = HubClient(bus)
         self.controls = Controls(self.live, self.hubs)
         self.settler = Settler(store, self.live, self.moves)
+        self.with_files: set[str] = set()
+        """Printers that hold files of ours."""
+        self.look_again: Callable[[str], None] = _nobody
+        """Set by the observer: a printer deserves a look, though it said nothing."""
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._ftps: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -62,3 +66,7 @@ async def next_change(event: asyncio.Event, seconds: float) -> None:
         return
     finally:
         event.clear()
+
+
+def _nobody(_printer_id: str) -> None:
+    """Before the observer is there, nobody looks."""

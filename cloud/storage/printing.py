@@ -1,75 +1,42 @@
-"""What printing keeps about printers and hubs: the plate gate, files left on printers, events already applied."""
+"""What printing keeps about printers: the plate gate, what was seen of them, files left on their storage."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 from sqlalchemy import delete, select, update
 
-from cloud.storage import clock, ids
+from cloud.storage import clock
 from cloud.storage.store import Row, Tx
-from cloud.storage.tables import HOLDING, hub_events, hubs, print_files, print_jobs, printer_files, printers
+from cloud.storage.tables import HOLDING, print_jobs, printer_files, printers
 from cloud.storage.tenant import TenantTx
 
 
-async def every_printer(tx: Tx) -> list[Row]:
-    """All printers of all tenants, for filling the live views."""
-    return await tx.all(select(printers).order_by(printers.c.sort_order, printers.c.id))
-
-
-async def tenant_printers(tx: TenantTx) -> list[Row]:
-    """A tenant's printers in the user's order."""
-    mine = select(printers).where(printers.c.tenant_id == tx.tenant_id)
-    return await tx.all(mine.order_by(printers.c.sort_order, printers.c.printer_id))
-
-
-async def printer(tx: TenantTx, printer_id: str) -> Row | None:
-    """One printer, or None."""
-    return await tx.one(select(printers).where(printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id))
-
-
-async def change_printer(tx: TenantTx, printer_id: str, values: Mapping[str, Any]) -> Row | None:
-    """Set columns of a printer; the changed row, or None when there is none."""
+async def is_cleared(tx: TenantTx, printer_id: str) -> bool:
+    """Whether the plate gate is open; False when there is no such printer."""
     where = (printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id)
-    changed = {**values, "updated_at": clock.now()}
-    return await tx.one(update(printers).where(*where).values(changed).returning(*printers.c))
+    return bool(await tx.value(select(printers.c.cleared).where(*where)))
+
+
+async def set_cleared(tx: TenantTx, printer_id: str, cleared: bool) -> bool:
+    """Open or close the plate gate; False when there is no such printer."""
+    where = (printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id)
+    values = {"cleared": cleared, "updated_at": clock.now()}
+    return bool(await tx.run(update(printers).where(*where).values(values)))
+
+
+async def note_state(tx: TenantTx, printer_id: str, state: str) -> None:
+    """Remember the state a printer reported last."""
+    where = (printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id)
+    await tx.run(update(printers).where(*where).values(last_state=state, last_state_at=clock.now()))
+
+
+async def set_url_form(tx: TenantTx, printer_id: str, url_form: str) -> None:
+    """Remember how this machine wants the address of a file."""
+    where = (printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id)
+    await tx.run(update(printers).where(*where).values(url_form=url_form, updated_at=clock.now()))
 
 
 async def pin_certificate(tx: TenantTx, printer_id: str, sha256: str) -> bool:
-    """Remember the certificate a printer showed first; an earlier pin stays."""
+    """Remember the certificate a printer showed first; an earlier pin stays and False comes back."""
     where = (printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id, printers.c.cert_sha256 == "")
     return bool(await tx.run(update(printers).where(*where).values(cert_sha256=sha256)))
-
-
-async def file(tx: TenantTx, file_id: str) -> Row | None:
-    """One stored print file that was not deleted, or None."""
-    where = (print_files.c.tenant_id == tx.tenant_id, print_files.c.id == file_id, print_files.c.deleted_at.is_(None))
-    return await tx.one(select(print_files).where(*where))
-
-
-async def hub_budget(tx: TenantTx, hub_id: str) -> tuple[int, int]:
-    """A hub's sockets, and how many printers it serves."""
-    sockets = await tx.value(select(hubs.c.sockets).where(hubs.c.tenant_id == tx.tenant_id, hubs.c.id == hub_id))
-    mine = select(printers.c.id).where(printers.c.tenant_id == tx.tenant_id, printers.c.hub_id == hub_id)
-    return int(sockets or 0), len(await tx.all(mine))
-
-
-async def first_time(
-    tx: TenantTx, *, hub_id: str, boot: str, n: int, name: str, printer_id: str, data: Mapping[str, Any]
-) -> bool:
-    """Note an event of a hub; False when it was noted before and must not be applied again."""
-    row = {
-        "id": ids.new("evt"),
-        "tenant_id": tx.tenant_id,
-        "hub_id": hub_id,
-        "boot": boot,
-        "n": n,
-        "name": name,
-        "printer_id": printer_id,
-        "data": msgspec.json.encode(data).decode(),
-        "received_at": clock.now(),
-    }
-    return bool(await tx.run(tx.insert(hub_events).values(row).on_conflict_do_nothing()))
 
 
 async def note_file(tx: TenantTx, *, printer_id: str, path: str, job_id: str) -> None:
@@ -93,3 +60,8 @@ async def leftover_files(tx: TenantTx, printer_id: str) -> list[Row]:
     )
     mine = (printer_files.c.tenant_id == tx.tenant_id, printer_files.c.printer_id == printer_id)
     return await tx.all(select(printer_files).where(*mine, printer_files.c.path.not_in(needed)))
+
+
+async def printers_with_files(tx: Tx) -> set[str]:
+    """Printers of all tenants that hold files of ours."""
+    return {row["printer_id"] for row in await tx.all(select(printer_files.c.printer_id).distinct())}

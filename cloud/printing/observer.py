@@ -1,0 +1,178 @@
+"""Where everything that hubs report about printers goes: live views, job moves, the plate gate, follow-up work."""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+
+from cloud.printing.attempts import STOP_EVERY, Attempts
+from cloud.printing.cleaning import Cleaner
+from cloud.printing.live import LivePrinter
+from cloud.printing.room import Room
+from cloud.printing.seen import ON_PRINTER, held, ours, seen
+from cloud.printing.views import View
+from cloud.storage import hubs
+from cloud.storage.printing import note_state, pin_certificate
+from cloud.storage.tenant import TenantTx
+from shared_protocol.status import BUSY
+
+log = structlog.get_logger(__name__)
+
+_DECIDING: Final = frozenset({"link", "state", "error", "task", "task_id"})
+"""A change of one of these may move a job."""
+_FITTING: Final = frozenset({"link", "state", "error", "control", "storage", "trays", "model", "nozzle_diameter"})
+"""A change of one of these may let a waiting job go, or changes why it waits."""
+_FIGURES: Final = {
+    "percent": "progress_percentage",
+    "remaining": "remaining_seconds",
+    "layer": "layer",
+    "layers": "layers",
+}
+_RETRY: Final = 2.0
+
+
+class Observer:
+    """Called by the room that holds the hubs. All but `event` return at once."""
+
+    def __init__(self, room: Room, attempts: Attempts, cleaner: Cleaner) -> None:
+        self._room = room
+        self._attempts = attempts
+        self._cleaner = cleaner
+        self._tenants: dict[str, str] = {}
+        self._dirty: set[str] = set()
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._side_work: set[asyncio.Task[None]] = set()
+        self._noted: dict[str, str] = {}
+        self._closing = False
+        room.look_again = self.look
+
+    async def close(self) -> None:
+        """End every look under way."""
+        self._closing = True
+        tasks = [*self._looking.values(), *self._side_work]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- what hubs say
+
+    def hub_online(self, hub_id: str, tenant_id: str, printer_ids: list[str]) -> None:
+        """A hub connected. What was known of its printers is of the past until they report anew."""
+        self._tenants[hub_id] = tenant_id
+        self._room.live.hub_online(hub_id)
+        for printer_id in printer_ids:
+            self._room.said(printer_id)
+        self._room.moves.wake()
+
+    def hub_offline(self, hub_id: str) -> None:
+        """A hub is gone."""
+        self._room.live.hub_offline(hub_id)
+        for one in self._room.live.of_hub(hub_id):
+            self._room.said(one.meta["id"])
+        self._room.moves.wake()
+
+    def status(self, printer_id: str, full: bool, data: dict[str, Any]) -> None:
+        """A status message: newest wins."""
+        changes = self._room.live.status(printer_id, full, data)
+        one = self._room.live.printer(printer_id)
+        if one is None:
+            return
+        if changes.get("cert") and not one.pinned:
+            one.pinned = True
+            self._aside(self._pin(one, changes["cert"]))
+        self._figures(one, changes)
+        if full or not _DECIDING.isdisjoint(changes):
+            self.look(printer_id)
+            self._room.said(printer_id)
+        if full or not _FITTING.isdisjoint(changes):
+            self._room.moves.wake()
+
+    async def event(self, *, hub_id: str, boot: str, n: int, name: str, printer_id: str, data: dict[str, Any]) -> None:
+        """An event that must not be lost: returns when it is committed, with what it does to a job.
+
+        May be told twice, is applied once. Raises LookupError for a hub that never came online, and StoreError.
+        """
+        tenant = self._room.tenant(self._tenants[hub_id])
+        one = self._room.live.printer(printer_id)
+        known = one is not None and one.tenant_id == tenant.tenant_id and one.meta["hub_id"] == hub_id
+
+        async def unit(tx: TenantTx) -> None:
+            first = await hubs.store_event(
+                tx, hub_id=hub_id, boot=boot, n=n, name=name, printer_id=printer_id, data=data
+            )
+            if first and known and name == "state":
+                await self._room.settler.apply_event(tx, printer_id, data)
+
+        await tenant.write(unit)
+        if known:
+            self.look(printer_id)
+            self._room.said(printer_id)
+
+    # ---- what follows
+
+    def look(self, printer_id: str) -> None:
+        """Settle what the live status says, in the background; looks at one printer do not overlap."""
+        if self._closing:
+            return
+        self._dirty.add(printer_id)
+        if printer_id not in self._looking:
+            task = asyncio.create_task(self._look(printer_id), name=f"look {printer_id}")
+            self._looking[printer_id] = task
+
+    async def _look(self, printer_id: str) -> None:
+        try:
+            while printer_id in self._dirty:
+                self._dirty.discard(printer_id)
+                await self._look_once(printer_id)
+        except Exception:
+            log.exception("observer.look_failed", printer=printer_id)
+            asyncio.get_running_loop().call_later(_RETRY, self.look, printer_id)
+        finally:
+            del self._looking[printer_id]
+
+    async def _look_once(self, printer_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        later = await self._room.settler.look(printer_id)
+        if later is not None:
+            loop.call_later(later.seconds, self.look, printer_id)
+        one = self._room.live.printer(printer_id)
+        if one is None:
+            return
+        view = self._room.live.job(one.job_id)
+        if view is not None and view["cancel_requested"] and view["status"] in ON_PRINTER and one.online:
+            await self._attempts.stop_printer(view["id"])
+            loop.call_later(STOP_EVERY, self.look, printer_id)
+        await self._note(one)
+        self._cleaner.consider(printer_id)
+
+    async def _note(self, one: LivePrinter) -> None:
+        state = one.status.get("state")
+        printer_id = one.meta["id"]
+        if one.online and state and self._noted.get(printer_id) != state:
+            self._noted[printer_id] = state
+            await self._room.tenant(one.tenant_id).write(lambda tx: note_state(tx, printer_id, state))
+
+    def _figures(self, one: LivePrinter, changes: View) -> None:
+        """Progress goes to the job's view with every status, to the database every few seconds."""
+        view = self._room.live.job(one.job_id)
+        if view is None or view["status"] not in ON_PRINTER or one.status.get("state") not in BUSY:
+            return
+        if not ours(held(view), seen(one.status)):
+            return
+        known = {name: one.status[field] for field, name in _FIGURES.items() if field in one.status}
+        if not known.get("layers"):
+            known.pop("layers", None)  # a P1S forgets the total: the file's own number stays
+        self._room.live.job_progress(view["id"], known)
+
+    async def _pin(self, one: LivePrinter, sha256: str) -> None:
+        printer_id = one.meta["id"]
+        try:
+            await self._room.tenant(one.tenant_id).write(lambda tx: pin_certificate(tx, printer_id, sha256))
+        except Exception:
+            one.pinned = False
+            log.exception("observer.pin_failed", printer=printer_id)
+
+    def _aside(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._side_work.add(task)
+        task.add_done_callback(self._side_work.discard)

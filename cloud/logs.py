@@ -61,6 +61,6 @@ def _json(event: Any, **_: Any) -> str:
 
 def _hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for name in event:
-        if any(word in name.lower() for word in _SECRET_NAMES):
+        if isinstance(event[name], str) and any(word in name.lower() for word in _SECRET_NAMES):
             event[name] = "***"
     return event

@@ -92,6 +92,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'printfarm.db'}"
 
     @property
+    def address(self) -> str:
+        """Where this installation is found, without a final slash."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - not bound here
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+    @property
     def secure_cookies(self) -> bool:
         return self.public_url.startswith("https://") if self.cookie_secure is None else self.cookie_secure
 

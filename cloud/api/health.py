@@ -4,13 +4,13 @@ import asyncio
 from typing import Final, Literal
 
 from msgspec import Struct
-from sqlalchemy import text
 
 from cloud.api.errors import ApiError
 from cloud.api.kit import PUBLIC, Call, Endpoint
 from cloud.draining import Draining
 from cloud.storage.errors import StoreError
-from cloud.storage.store import Store, Tx
+from cloud.storage.migrations import applied
+from cloud.storage.store import Store
 
 DATABASE_SECONDS: Final = 1.0
 
@@ -43,13 +43,9 @@ class HealthApi:
             raise ApiError(503, "draining", "This process is shutting down.", headers={"retry-after": "1"})
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                found = await self._store.read(_revision)
+                found = await self._store.read(applied)
         except (StoreError, TimeoutError):
             raise ApiError(503, "database", "The database does not answer.", headers={"retry-after": "2"}) from None
         if found != self._revision:
             raise ApiError(503, "migration", "The database is of another version.", headers={"retry-after": "5"})
         return Health()
-
-
-async def _revision(tx: Tx) -> object:
-    return await tx.value(text("SELECT version_num FROM alembic_version"))

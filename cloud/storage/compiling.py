@@ -21,8 +21,10 @@ class Prepared(msgspec.Struct, frozen=True):
     args: Sequence[Any]
     columns: Sequence[tuple[str, Processor | None]]
 
-    def shape(self, row: Sequence[Any]) -> dict[str, Any]:
-        """A driver's row as a dict, with booleans as booleans."""
+    def shape(self, names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+        """A driver's row as a dict, with booleans as booleans; `names` serve where SQLAlchemy knows no columns."""
+        if not self.columns:
+            return dict(zip(names, row, strict=True))
         return {
             name: value if process is None else process(value)
             for (name, process), value in zip(self.columns, row, strict=True)

@@ -17,7 +17,8 @@ T = TypeVar("T")
 BUSY_MS = 5000
 """How long a connection waits for another process's lock before it gives up."""
 
-Rows = list[tuple[Any, ...]]
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+"""Column names and rows."""
 
 
 class SQLiteConnection:
@@ -42,8 +43,8 @@ class SQLiteConnection:
         """Start a transaction together with the next statement: saves a trip to the thread."""
         self._begin = "BEGIN" if self._read_only else "BEGIN IMMEDIATE"
 
-    async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
-        return await self._call(lambda: self._execute(sql, args).fetchall())
+    async def fetch(self, sql: str, args: Sequence[Any]) -> Answer:
+        return await self._call(lambda: self._fetch(sql, args))
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         await self._call(lambda: self._execute_many(sql, rows))
@@ -90,9 +91,10 @@ class SQLiteConnection:
             self._db.close()
             self._db = None
 
-    def _execute(self, sql: str, args: Sequence[Any]) -> sqlite3.Cursor:
+    def _fetch(self, sql: str, args: Sequence[Any]) -> Answer:
         self._start()
-        return self._connected.execute(sql, args)
+        cursor = self._connected.execute(sql, args)
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
     def _execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._start()

@@ -289,8 +289,8 @@ class _SQLiteConnectionBackend(databases.interfaces.ConnectionBackend):
 
     async def fetch_all(self, query: Any) -> list[databases.interfaces.Record]:
         prepared = self._backend.compiler.one(query)
-        rows = await self.raw_connection.fetch(prepared.sql, prepared.args)
-        return [_Record(prepared.shape(row)) for row in rows]
+        names, rows = await self.raw_connection.fetch(prepared.sql, prepared.args)
+        return [_Record(prepared.shape(names, row)) for row in rows]
 
     async def fetch_one(self, query: Any) -> databases.interfaces.Record | None:
         records = await self.fetch_all(query)

@@ -12,9 +12,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, column, event, select, table, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from cloud.storage.store import Tx
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,12 @@ def head(scripts: Path = SCRIPTS) -> str:
     if found is None:
         raise RuntimeError("no migrations found")
     return found
+
+
+async def applied(tx: Tx) -> str | None:
+    """The revision the database is at."""
+    found = await tx.value(select(column("version_num")).select_from(table("alembic_version")))
+    return None if found is None else str(found)
 
 
 async def migrate(url: str, scripts: Path = SCRIPTS) -> None:

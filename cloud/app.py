@@ -1,0 +1,145 @@
+"""The composition root: every part is made here, and handed what it needs."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import metadata
+
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from cloud.accounts import Accounts
+from cloud.accounts.web import WebGate
+from cloud.api import errors, openapi
+from cloud.api.auth import AuthApi
+from cloud.api.dashboard import Dashboard
+from cloud.api.edge import Edge
+from cloud.api.files import FilesApi
+from cloud.api.health import HealthApi
+from cloud.api.hubs import HubsApi
+from cloud.api.kit import Endpoint, Router
+from cloud.api.print_jobs import JobsApi
+from cloud.api.printers import PrintersApi
+from cloud.bus import LocalBus
+from cloud.catalog.reading import ThreeMFReader
+from cloud.draining import Draining
+from cloud.printing.attempts import Attempts
+from cloud.printing.fleet import Fleet
+from cloud.printing.room import Room
+from cloud.printing.service import JobService
+from cloud.services import Services
+from cloud.settings import Settings
+from cloud.storage import migrations
+from cloud.storage.files_folder import BlobStore
+from cloud.storage.secrets import Vault
+from cloud.storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, draining: Draining | None = None) -> Starlette:
+    """The application. Its parts are made when its lifespan begins, and ended when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with _services(settings, draining or Draining()) as services:
+            app.state.services = services
+            app.router.routes.extend(_routes(services))
+            yield
+
+    return Starlette(
+        middleware=[Middleware(Edge, https=settings.public_url.startswith("https://"))],
+        exception_handlers={HTTPException: errors.handle},
+        lifespan=lifespan,
+    )
+
+
+@asynccontextmanager
+async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Services]:
+    async with AsyncExitStack() as stack:
+        settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        ring = settings.key_ring()
+        await migrations.migrate(settings.database)
+        store = await Store.open(settings.database, durable=settings.sqlite_durable)
+        stack.push_async_callback(store.close)
+        bus = LocalBus()
+        await bus.start()
+        stack.push_async_callback(bus.drain)
+        blobs = BlobStore(settings.data_dir / "blobs")
+        blobs.prepare()
+        reader, pictures = ThreeMFReader(), ThreeMFReader()
+        stack.push_async_callback(reader.close)
+        stack.push_async_callback(pictures.close)
+        accounts = Accounts(store, bus, ring, session_hours=settings.session_hours)
+        await accounts.start()
+        stack.push_async_callback(accounts.close)
+        await _first_start(settings, accounts)
+        vault = Vault(ring)
+        room = Room(store, bus)
+        attempts = Attempts(room)
+        yield Services(
+            settings=settings,
+            store=store,
+            bus=bus,
+            blobs=blobs,
+            vault=vault,
+            accounts=accounts,
+            gate=WebGate(
+                accounts,
+                secure=settings.secure_cookies,
+                public_url=settings.public_url,
+                allowed_origins=settings.allowed_origins,
+            ),
+            live=room.live,
+            fleet=Fleet(vault, room.live, bus),
+            jobs=JobService(room.live, room.moves, attempts, room.controls),
+            controls=room.controls,
+            reader=reader,
+            pictures=pictures,
+            draining=draining,
+        )
+
+
+async def _first_start(settings: Settings, accounts: Accounts) -> None:
+    """As long as there is nobody: the demo's owner, or a link for the first owner in the log."""
+    if settings.demo_email and settings.demo_password is not None:
+        if await accounts.ensure_owner(settings.demo_email, settings.demo_password):
+            log.warning("demo owner created", email=settings.demo_email)
+        return
+    link = await accounts.new_setup_link()
+    if link is not None:
+        # Behind the `#`, so that no proxy and no access log sees it when it is used.
+        url = f"{settings.address}/setup#{link.reveal()}"
+        log.warning("nobody can log in yet: open this link within a day to create the owner", url=url)
+
+
+def _endpoints(services: Services) -> list[Endpoint]:
+    return [
+        *AuthApi(services.accounts, services.gate).endpoints(),
+        *PrintersApi(services.fleet, services.live, services.jobs, services.controls).endpoints(),
+        *JobsApi(services.jobs).endpoints(),
+        *FilesApi(services.blobs, services.reader, services.pictures, services.settings.upload_limit_bytes).endpoints(),
+        *HubsApi(services.live, services.fleet).endpoints(),
+        *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
+    ]
+
+
+def _routes(services: Services) -> list[BaseRoute]:
+    endpoints = _endpoints(services)
+    document = msgspec.json.encode(
+        openapi.build(endpoints, version=metadata.version("printfarm"), cookie=services.gate.cookie)
+    )
+
+    async def describe(_request: Request) -> Response:
+        return Response(document, 200, {"cache-control": "no-cache"}, "application/json")
+
+    return [
+        *Router(services.store, services.gate).routes(endpoints),
+        Route("/api/openapi.json", describe),
+        Mount("/", Dashboard(services.settings.dashboard_dir)),
+    ]

@@ -1,0 +1,145 @@
+"""Running the cloud: our own uvicorn, which says goodbye before it closes sockets."""
+
+import asyncio
+import contextvars
+import signal
+import socket
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import msgspec
+import structlog
+import uvicorn
+
+from cloud import logs
+from cloud.app import create_app
+from cloud.data_dir import DataDirError, locked
+from cloud.draining import Draining
+from cloud.settings import Settings, SettingsError
+from cloud.sockets import SocketProtocol
+from cloud.storage.errors import StoreError
+from cloud.storage.migrations.runner import UnknownRevisionError
+from cloud.storage.secrets import SecretKeyError
+
+log = structlog.get_logger(__name__)
+
+MAX_FRAME_BYTES: Final = 64 * 1024
+PING_SECONDS: Final = 20.0
+KEEP_ALIVE_SECONDS: Final = 20
+LAST_REQUESTS_SECONDS: Final = 5
+"""How long requests under way may take to end once the sockets are closed."""
+READY_LINE: Final = "PRINTFARM READY"
+
+
+class Server(uvicorn.Server):
+    """uvicorn closes every socket at once and only then tells the application; this one tells it first."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining, *, seconds: float, address: str) -> None:
+        super().__init__(config)
+        self._draining = draining
+        self._seconds = seconds
+        self._address = address
+        self._leaving: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # A signal interrupts whichever request is at work; its id must not stand in our log lines.
+        self._context = contextvars.copy_context()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            print(f"{READY_LINE} {self._address}", flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, a second one leaves at once. The process ends with status 0 either way."""
+        if self._loop is None or not self.started or self._leaving is not None or self._draining.begun:
+            self.should_exit = True
+            self.force_exit = self.started
+            return
+        self._loop.call_soon_threadsafe(self._leave, signal.Signals(sig).name, context=self._context)
+
+    def _leave(self, name: str) -> None:
+        if self._leaving is None:
+            log.info("told to stop", signal=name)
+            self._leaving = asyncio.ensure_future(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            await self._draining.run(self._seconds)
+        finally:
+            self.should_exit = True
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop; the exit status."""
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        with locked(settings.data_dir), _bound(settings) as listener:
+            settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
+            log.info("starting", **settings.shown())
+            return _serve(settings, listener)
+    except (DataDirError, SecretKeyError, UnknownRevisionError, StoreError) as error:
+        return _refuse(str(error))
+    except OSError as error:
+        return _refuse(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
+    draining = Draining()
+    config = uvicorn.Config(
+        create_app(settings, draining),
+        loop="uvloop",
+        http="httptools",
+        ws=SocketProtocol,
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
+    )
+    server = Server(config, draining, seconds=settings.drain_seconds, address=settings.address)
+    server.run(sockets=[listener])
+    return 0 if server.started else 3
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """Bound before anything else, so that the address is known, and a taken one stops us before the database opens."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host.strip("[]"), settings.port))
+    except OSError:
+        listener.close()
+        raise
+    listener.set_inheritable(False)
+    return listener
+
+
+def _refuse(sentence: str) -> int:
+    print(f"printfarm: {sentence}", file=sys.stderr, flush=True)
+    return 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m cloud [--port N] [--host ADDRESS] [--data-dir DIR]`; all else from PRINTFARM_* variables."""
+    parser = ArgumentParser(prog="printfarm", description="The PrintFarm cloud. Settings: PRINTFARM_* variables.")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port to listen on, 0 = any free one")
+    parser.add_argument("--data-dir", type=Path, help="where database, files and keys are")
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    try:
+        settings = msgspec.structs.replace(Settings.from_env(), **given).checked()
+    except SettingsError as error:
+        return _refuse(str(error))
+    return run(settings)

@@ -24,6 +24,8 @@ HEIGHT = {
     "live": 3,
     "hubs": 3,
     "integrations": 3,
+    # What app.py built, handed to the rooms above.
+    "services": 2.5,
     "printing": 2,
     "catalog": 2,
     "production": 2,

@@ -117,6 +117,11 @@ async def _rotate(printer: Printer, arguments: Arguments) -> Answer:
     return {"access_code": printer.access_code}
 
 
+async def _certificate(printer: Printer, arguments: Arguments) -> Answer:
+    await printer.replace_certificate()
+    return {"fingerprint": printer.certificate.fingerprint}
+
+
 async def _power_off(printer: Printer, arguments: Arguments) -> Answer:
     await printer.power_off()
     return {}
@@ -132,6 +137,11 @@ async def _power_cycle(printer: Printer, arguments: Arguments) -> Answer:
     await printer.power_off()
     await asyncio.sleep(float(arguments.get("seconds", 0.5)))
     printer.power_on()
+    return {}
+
+
+async def _reset(printer: Printer, arguments: Arguments) -> Answer:
+    await printer.reset()
     return {}
 
 
@@ -158,8 +168,10 @@ ACTIONS: dict[str, Callable[[Printer, Arguments], Awaitable[Answer]]] = {
     "set_hms": _hms,
     "drop_connections": _drop,
     "rotate_access_code": _rotate,
+    "replace_certificate": _certificate,
     "power_off": _power_off,
     "power_on": _power_on,
     "power_cycle": _power_cycle,
     "clear_journal": _clear_journal,
+    "reset": _reset,
 }

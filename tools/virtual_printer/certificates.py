@@ -47,6 +47,12 @@ def obtain(serial: str, folder: Path) -> Certificate:
     return Certificate(private + leaf.public_bytes(serialization.Encoding.PEM), hashlib.sha256(der).hexdigest())
 
 
+def replacement(serial: str) -> Certificate:
+    """Another certificate for the same serial, under a key of its own that is kept nowhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        return obtain(serial, Path(folder))
+
+
 def server_context(certificate: Certificate) -> ssl.SSLContext:
     """One context for all services of one printer, TLS 1.2 only: the session tickets of this context are what lets a
     client resume the FTPS control session on the data connection."""

@@ -147,6 +147,28 @@ class Printer:
         self.journal.event("access_code_changed")
         await self.drop_connections()
 
+    async def reset(self) -> None:
+        """As new: healthy, idle, empty storage, empty journal, the code it began with; switched on."""
+        await self.power_off()
+        self.engine.interrupted = None
+        self.faults = Faults()
+        self.faults.apply(self.spec.faults)
+        self.access_code = self.spec.access_code
+        self.storage.clear()
+        for path, source in self.spec.files.items():
+            self.storage.put(path, Path(source))
+        self.machine = st.Machine(self.spec)
+        self.faults_changed()
+        self.journal.clear()
+        self.power_on()
+
+    async def replace_certificate(self) -> None:
+        """Another key and certificate, as after a board swap (or as an impostor would have); sessions end."""
+        self.certificate = certificates.replacement(self.spec.serial)
+        self.context = certificates.server_context(self.certificate)
+        self.journal.event("certificate_changed")
+        await self.drop_connections()
+
     def faults_changed(self) -> None:
         """Make the switches take effect that show in the state or in open connections."""
         machine, faults = self.machine, self.faults

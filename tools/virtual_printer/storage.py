@@ -42,6 +42,12 @@ class Storage:
         for name in DIRECTORIES:
             (root / name).mkdir(parents=True, exist_ok=True)
 
+    def clear(self) -> None:
+        """As freshly formatted: only the usual directories."""
+        shutil.rmtree(self.root)
+        for name in DIRECTORIES:
+            (self.root / name).mkdir(parents=True)
+
     def absolute(self, path: str, cwd: str = "/") -> str:
         """Normalise a virtual path; `..` stops at the root."""
         return posixpath.normpath("/" + posixpath.join(cwd, path).lstrip("/"))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cloud.bus import Bus
+from cloud.bus import Bus, subjects
 from cloud.printing.errors import DomainError, conflict, not_found
+from cloud.printing.jobs import WAKE
 from cloud.printing.live import LivePrinters
 from cloud.storage import hubs as hub_queries
 from cloud.storage import ids
@@ -13,13 +14,6 @@ from cloud.storage.errors import ConflictError
 from cloud.storage.printers import Printer
 from cloud.storage.secrets import Secret, Vault
 from cloud.storage.tenant import TenantStore, TenantTx
-
-WAKE = "jobs.wake"
-
-
-def config_subject(hub_id: str) -> str:
-    """Bus subject: the configuration this hub should run has changed, or the hub is gone or locked out."""
-    return f"hub.{hub_id}.config"
 
 
 class Fleet:
@@ -105,7 +99,7 @@ class Fleet:
 
     def hub_changed(self, hub_id: str) -> None:
         """Tell whoever holds this hub to look at the database: configuration, key or existence changed."""
-        self._bus.publish(config_subject(hub_id), b"")
+        self._bus.publish(subjects.hub_config(hub_id), b"")
 
     def _sealed(self, tenant: TenantStore, printer_id: str, access_code: Secret) -> str:
         return self._vault.seal(

@@ -6,8 +6,7 @@ The room that holds the hubs gives tunnels in this shape; FTPS and the camera wo
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 _CHUNK: Final = 32 * 1024
@@ -37,7 +36,10 @@ class ByteStream(Protocol):
         ...
 
     def close(self) -> None:
-        """At once and for both directions; may be called twice. Wakes a waiting read or write."""
+        """For both directions; may be called twice. What was written before is still delivered; nothing more is read.
+
+        Wakes a waiting read or write.
+        """
         ...
 
 
@@ -45,24 +47,35 @@ TunnelOpener = Callable[[int], Awaitable[ByteStream]]
 """Opens a stream to a TCP port of one printer. Raises StreamError."""
 
 
-@asynccontextmanager
-async def as_socket(stream: ByteStream) -> AsyncIterator[socket.socket]:
-    """A connected, blocking socket whose other end is pumped into the stream; both are closed on leaving.
+class Bridge:
+    """A connected, blocking socket whose other end is pumped into a stream.
 
-    TLS of the standard library wants a real socket, and FTPS must resume one session on two of them.
+    TLS of the standard library wants a real socket, and FTPS must resume one session on two of them. The socket
+    may be used in another thread; everything else belongs to the event loop. Closing the socket closes the stream
+    behind the bytes written to it.
     """
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    pumps = [asyncio.create_task(_to_stream(ours, stream)), asyncio.create_task(_from_stream(stream, ours))]
-    try:
-        yield theirs
-    finally:
-        theirs.close()
-        stream.close()
-        for pump in pumps:
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._ours, self.socket = socket.socketpair()
+        self._ours.setblocking(False)
+        self._pumps = (
+            asyncio.create_task(_to_stream(self._ours, stream)),
+            asyncio.create_task(_from_stream(stream, self._ours)),
+        )
+
+    def abort(self) -> None:
+        """Break the connection at once, whoever waits on it."""
+        _hang_up(self._ours)
+        self._stream.close()
+
+    async def close(self) -> None:
+        """End the pumps; whoever has the socket closes that."""
+        self._stream.close()
+        for pump in self._pumps:
             pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        ours.close()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        self._ours.close()
 
 
 async def _to_stream(ours: socket.socket, stream: ByteStream) -> None:

@@ -62,7 +62,10 @@ def new_state(serial: str) -> dict:  # type: ignore[type-arg]
 
 
 def parse(payload: "bytes | memoryview") -> "dict | None":  # type: ignore[type-arg]
-    """A report's JSON, or None. Printers put bytes into it that are not UTF-8."""
+    """A report's JSON, or None. Printers put bytes into it that are not UTF-8.
+
+    MemoryError (of a document nested thousands deep, say) is the caller's to weather.
+    """
     for attempt in range(2):
         try:
             report = json.loads(payload)

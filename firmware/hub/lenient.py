@@ -45,7 +45,14 @@ def text(value: object, limit: int) -> "str | None":
     if not isinstance(value, str):
         return None
     value = value[:limit]
-    return value if len(value.encode()) == len(value) else _whole_characters(value)
+    return value if _is_ascii(value) else _whole_characters(value)
+
+
+def _is_ascii(value: str) -> bool:
+    try:
+        return len(value.encode()) == len(value)
+    except UnicodeError:
+        return False
 
 
 def _whole_characters(value: str) -> str:

@@ -5,6 +5,7 @@ it keeps what was last known: the connection broke, not the print.
 """
 
 import asyncio
+import gc
 import random
 
 from hub import bambu, requests
@@ -82,6 +83,7 @@ class PrinterLink:
         self._state = bambu.new_state(self._serial)
         self._fresh = False  # this connection has told its whole state
         self._first_at = None
+        self._garbled = 0  # reports of this connection that could not be read
         self._known_state = None
         self._turn = asyncio.Lock()
         self._pending = None
@@ -140,6 +142,7 @@ class PrinterLink:
         self._keep_version()
         self._fresh = False
         self._first_at = None
+        self._garbled = 0
         session = PrinterSession(self._entry, self._pin, self._gate, self._report, self._doubt)
         self._session = session
         link, problem, refused = "offline", "", False
@@ -172,8 +175,15 @@ class PrinterLink:
 
     def _report(self, payload: "bytes | memoryview") -> bool:
         """A message from the printer; True when it was a status."""
-        report = bambu.parse(payload)
+        try:
+            report = bambu.parse(payload)
+        except MemoryError:
+            gc.collect()
+            report = None
         if report is None:
+            self._garbled += 1
+            if self._garbled == 1:
+                log("printer " + self._serial, "a report of %d bytes cannot be read" % len(payload))
             return False
         for answer in requests.answers(report):
             self._answer(*answer)

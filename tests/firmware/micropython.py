@@ -72,8 +72,10 @@ async def run_code(
 ) -> Finished:
     """Run *source* and wait for its end; an error exit raises AssertionError with its output.
 
-    `sys.argv[1:]` holds *arguments*. Needs no file: the source goes in by `-c`.
+    `sys.argv[1:]` holds *arguments*, which must be short: the interpreter dies of one of 256 characters.
+    Needs no file: the source goes in by `-c`.
     """
+    assert all(len(argument) < 256 for argument in arguments)
     async with start("-c", source, *arguments, heap=heap, folders=folders) as process:
         output = asyncio.create_task(process.communicate())
         done, _ = await asyncio.wait({output}, timeout=limit)

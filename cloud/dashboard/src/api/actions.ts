@@ -1,0 +1,50 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { toast } from "sonner";
+import type { PrinterView } from "../live/types";
+import { answer, api } from "./client";
+import { sentence } from "./errors";
+import { meQuery, queryClient } from "./queries";
+
+/** Whether this person may act, not only look. */
+export function useCanOperate(): boolean {
+  const role = useQuery(meQuery).data?.role;
+  return role === "owner" || role === "operator";
+}
+
+interface ActionOptions<In, Out> {
+  /** Query keys that the action makes stale. */
+  stale?: string[];
+  done?: (result: Out, input: In) => void;
+}
+
+/** A mutation that says what went wrong in a toast and refreshes what it changed. */
+export function useAction<In = void, Out = unknown>(
+  run: (input: In) => Promise<Out>,
+  options: ActionOptions<In, Out> = {},
+) {
+  return useMutation({
+    mutationFn: run,
+    onError: (error) => toast.error(sentence(error)),
+    onSuccess: (result, input) => options.done?.(result, input),
+    onSettled: () => {
+      for (const key of options.stale ?? []) void queryClient.invalidateQueries({ queryKey: [key] });
+    },
+  });
+}
+
+export const printerActions = ["clear", "connect", "disconnect", "trust", "pause", "resume", "stop"] as const;
+export type PrinterAction = (typeof printerActions)[number];
+
+export const actOnPrinter = (id: string, action: PrinterAction) =>
+  answer(api.POST(`/api/printers/{id}/${action}`, { params: { path: { id } } }));
+
+export type JobAction = "start" | "pause" | "resume" | "cancel";
+
+export const actOnJob = (id: string, action: JobAction) =>
+  answer(api.POST(`/api/print-jobs/{id}/${action}`, { params: { path: { id } } }));
+
+/** Pause, resume or stop what a printer prints: through our job when it is ours, else the printer itself. */
+export function controlPrint(view: PrinterView, action: "pause" | "resume" | "stop"): Promise<unknown> {
+  if (view.job) return actOnJob(view.job.id, action === "stop" ? "cancel" : action);
+  return actOnPrinter(view.id, action);
+}

@@ -1,0 +1,81 @@
+import { QueryClient, queryOptions } from "@tanstack/react-query";
+import type { JobStatus } from "../live/types";
+import { answer, api } from "./client";
+import { ApiError } from "./errors";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 15_000,
+      retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500),
+    },
+  },
+});
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: () => answer(api.GET("/api/auth/me")),
+  staleTime: 5 * 60_000,
+});
+
+export const printersQuery = queryOptions({
+  queryKey: ["printers"],
+  queryFn: () => answer(api.GET("/api/printers/")),
+});
+
+export const printerQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["printers", id],
+    queryFn: () => answer(api.GET("/api/printers/{id}", { params: { path: { id } } })),
+  });
+
+export const filesQuery = queryOptions({
+  queryKey: ["files"],
+  queryFn: () => answer(api.GET("/api/files/", { params: { query: { limit: 200 } } })),
+});
+
+export const fileQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["files", id],
+    queryFn: () => answer(api.GET("/api/files/{id}", { params: { path: { id } } })),
+  });
+
+export interface JobFilter {
+  status: JobStatus[];
+  printerId: string;
+  limit: number;
+  offset: number;
+  /** Not sent: a new value asks again. */
+  ended?: number;
+}
+
+export const jobsQuery = (filter: JobFilter) =>
+  queryOptions({
+    queryKey: ["jobs", "list", filter],
+    queryFn: () =>
+      answer(
+        api.GET("/api/print-jobs/", {
+          params: {
+            query: {
+              limit: filter.limit,
+              offset: filter.offset,
+              status: filter.status,
+              ...(filter.printerId && { printer_id: filter.printerId }),
+            },
+          },
+        }),
+      ),
+    placeholderData: (previous) => previous,
+  });
+
+export const jobQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["jobs", id],
+    queryFn: () => answer(api.GET("/api/print-jobs/{id}", { params: { path: { id } } })),
+  });
+
+export const hubsQuery = queryOptions({
+  queryKey: ["hubs"],
+  queryFn: () => answer(api.GET("/api/hubs/")),
+  refetchInterval: 10_000,
+});

@@ -1,5 +1,6 @@
 """The composition root: every part is made here, and handed what it needs."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import metadata
@@ -25,13 +26,12 @@ from cloud.api.hubs import HubsApi
 from cloud.api.kit import Endpoint, Router
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printers import PrintersApi
-from cloud.bus import LocalBus
+from cloud.bus import Bus, LocalBus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
-from cloud.printing.attempts import Attempts
+from cloud.live import LiveGateway
+from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
-from cloud.printing.room import Room
-from cloud.printing.service import JobService
 from cloud.services import Services
 from cloud.settings import Settings
 from cloud.storage import migrations
@@ -61,27 +61,35 @@ def create_app(settings: Settings, draining: Draining | None = None) -> Starlett
 
 @asynccontextmanager
 async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Services]:
+    """Make the parts from the bottom up; end them from the top down, also when one of them cannot be made."""
     async with AsyncExitStack() as stack:
         settings.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         ring = settings.key_ring()
-        await migrations.migrate(settings.database)
-        store = await Store.open(settings.database, durable=settings.sqlite_durable)
-        stack.push_async_callback(store.close)
+        vault = Vault(ring)
+        store = await _storage(settings, stack)
+        blobs = BlobStore(settings.data_dir / "blobs")
+        await asyncio.to_thread(blobs.prepare)
         bus = LocalBus()
         await bus.start()
         stack.push_async_callback(bus.drain)
-        blobs = BlobStore(settings.data_dir / "blobs")
-        blobs.prepare()
-        reader, pictures = ThreeMFReader(), ThreeMFReader()
-        stack.push_async_callback(reader.close)
-        stack.push_async_callback(pictures.close)
         accounts = Accounts(store, bus, ring, session_hours=settings.session_hours)
         await accounts.start()
         stack.push_async_callback(accounts.close)
         await _first_start(settings, accounts)
-        vault = Vault(ring)
-        room = Room(store, bus)
-        attempts = Attempts(room)
+        gate = WebGate(
+            accounts,
+            secure=settings.secure_cookies,
+            public_url=settings.public_url,
+            allowed_origins=settings.allowed_origins,
+        )
+        reader, pictures = ThreeMFReader(), ThreeMFReader()
+        stack.push_async_callback(reader.close)
+        stack.push_async_callback(pictures.close)
+        printing = await _printing(store, bus, draining, stack)
+        browsers = LiveGateway(bus, printing.live, gate)
+        await browsers.start()
+        stack.push_async_callback(browsers.close)
+        draining.sockets("browsers", browsers.drain)
         yield Services(
             settings=settings,
             store=store,
@@ -89,20 +97,34 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             blobs=blobs,
             vault=vault,
             accounts=accounts,
-            gate=WebGate(
-                accounts,
-                secure=settings.secure_cookies,
-                public_url=settings.public_url,
-                allowed_origins=settings.allowed_origins,
-            ),
-            live=room.live,
-            fleet=Fleet(vault, room.live, bus),
-            jobs=JobService(room.live, room.moves, attempts, room.controls),
-            controls=room.controls,
+            gate=gate,
+            printing=printing,
+            fleet=Fleet(vault, printing.live, bus),
+            browsers=browsers,
             reader=reader,
             pictures=pictures,
             draining=draining,
         )
+
+
+async def _storage(settings: Settings, stack: AsyncExitStack) -> Store:
+    await migrations.migrate(settings.database)
+    store = await Store.open(settings.database, durable=settings.sqlite_durable)
+    stack.push_async_callback(store.close)
+    return store
+
+
+async def _printing(store: Store, bus: Bus, draining: Draining, stack: AsyncExitStack) -> Printing:
+    printing = Printing(store, bus)
+    stack.push_async_callback(printing.stop)
+    await printing.start()
+
+    async def take_no_more_work(_seconds: float) -> None:
+        await printing.dispatcher.close()
+        await printing.attempts.close()
+
+    draining.work("printing", take_no_more_work)
+    return printing
 
 
 async def _first_start(settings: Settings, accounts: Accounts) -> None:
@@ -119,12 +141,13 @@ async def _first_start(settings: Settings, accounts: Accounts) -> None:
 
 
 def _endpoints(services: Services) -> list[Endpoint]:
+    printing = services.printing
     return [
         *AuthApi(services.accounts, services.gate).endpoints(),
-        *PrintersApi(services.fleet, services.live, services.jobs, services.controls).endpoints(),
-        *JobsApi(services.jobs).endpoints(),
+        *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
+        *JobsApi(printing.jobs).endpoints(),
         *FilesApi(services.blobs, services.reader, services.pictures, services.settings.upload_limit_bytes).endpoints(),
-        *HubsApi(services.live, services.fleet).endpoints(),
+        *HubsApi(printing.live, services.fleet).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]
 
@@ -141,5 +164,6 @@ def _routes(services: Services) -> list[BaseRoute]:
     return [
         *Router(services.store, services.gate).routes(endpoints),
         Route("/api/openapi.json", describe),
+        services.browsers.route(),
         Mount("/", Dashboard(services.settings.dashboard_dir)),
     ]

@@ -15,11 +15,17 @@ class Draining:
     """Whether the process is on its way out, and who must be told first."""
 
     def __init__(self) -> None:
-        self._drains: list[tuple[str, Drain]] = []
+        self._work: list[tuple[str, Drain]] = []
+        self._sockets: list[tuple[str, Drain]] = []
         self.begun = False
 
-    def register(self, name: str, drain: Drain) -> None:
-        self._drains.append((name, drain))
+    def work(self, name: str, drain: Drain) -> None:
+        """Register what takes on work: it stops first, before sockets close under it."""
+        self._work.append((name, drain))
+
+    def sockets(self, name: str, drain: Drain) -> None:
+        """Register what holds sockets."""
+        self._sockets.append((name, drain))
 
     async def run(self, seconds: float) -> None:
         """Tell everybody at once and wait for them, a little longer than they were given. Once only."""
@@ -29,7 +35,8 @@ class Draining:
         log.info("draining", seconds=seconds)
         try:
             async with asyncio.timeout(seconds + 5):
-                await asyncio.gather(*(self._one(name, drain, seconds) for name, drain in self._drains))
+                for drains in (self._work, self._sockets):
+                    await asyncio.gather(*(self._one(name, drain, seconds) for name, drain in drains))
         except TimeoutError:
             log.warning("draining took too long; leaving now")
 

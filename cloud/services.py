@@ -7,10 +7,9 @@ from cloud.accounts.web import WebGate
 from cloud.bus import Bus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
-from cloud.printing.controls import Controls
+from cloud.live import LiveGateway
+from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
-from cloud.printing.live import LivePrinters
-from cloud.printing.service import JobService
 from cloud.settings import Settings
 from cloud.storage.files_folder import BlobStore
 from cloud.storage.secrets import Vault
@@ -29,10 +28,9 @@ class Services:
     accounts: Accounts
     gate: WebGate
     """Reads who a request or a handshake speaks for, and checks its origin."""
-    live: LivePrinters
+    printing: Printing
     fleet: Fleet
-    jobs: JobService
-    controls: Controls
+    browsers: LiveGateway
     reader: ThreeMFReader
     """For uploads."""
     pictures: ThreeMFReader

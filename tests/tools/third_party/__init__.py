@@ -1,0 +1,1 @@
+"""Programs that drive a printer with clients other people wrote; each runs in a process of its own."""

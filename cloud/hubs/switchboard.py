@@ -4,10 +4,9 @@ import asyncio
 import random
 from typing import Final, Protocol
 
-import msgspec
 import structlog
 
-from cloud.bus import Bus, BusError, Subscription
+from cloud.bus import Bus, BusError, Subscription, subjects
 from cloud.hubs.commands import CommandDesk
 from cloud.hubs.desired import DesiredConfig
 from cloud.hubs.session import REVOKED, SUPERSEDED, Ending, HubSession, Observer
@@ -18,26 +17,6 @@ from cloud.storage.errors import StoreError
 log = structlog.get_logger(__name__)
 
 WATCHED_ANSWER_S: Final = 0.5
-
-
-def config_subject(hub_id: str) -> str:
-    """Something about the hub changed: its printers, its key, or whether it exists. The data says nothing."""
-    return f"hub.{hub_id}.config"
-
-
-def claim_subject(hub_id: str) -> str:
-    """A hub has connected somewhere; the data is the epoch of that connection."""
-    return f"hub.{hub_id}.claim"
-
-
-def watch_subject(tenant_id: str) -> str:
-    """Whether anybody looks at a tenant's printers has changed on some node: {"watching": bool}."""
-    return f"watch.{tenant_id}"
-
-
-def watched_subject(tenant_id: str) -> str:
-    """Answered by every node where somebody looks at a tenant's printers; nobody answers = nobody looks."""
-    return f"watched.{tenant_id}"
 
 
 class Asks(Protocol):
@@ -114,7 +93,7 @@ class Switchboard:
         self._sessions[session.hub_id] = session
         if former is not None:
             former.end(SUPERSEDED)
-        self._bus.publish(claim_subject(session.hub_id), b"%d" % session.arrival.epoch)
+        self._bus.publish(subjects.hub_claim(session.hub_id), b"%d" % session.arrival.epoch)
         if self.draining:
             session.end(Ending(1012, "the server restarts", "restart", 1000))
         return True
@@ -148,9 +127,9 @@ class Switchboard:
 
         hub_id = session.hub_id
         return [
-            self._bus.subscribe(config_subject(hub_id), refresh),
-            self._bus.subscribe(watch_subject(session.tenant_id), pace),
-            self._bus.subscribe(claim_subject(hub_id), claim),
+            self._bus.subscribe(subjects.hub_config(hub_id), refresh),
+            self._bus.subscribe(subjects.watch(session.tenant_id), pace),
+            self._bus.subscribe(subjects.hub_claim(hub_id), claim),
             self._bus.respond(ask_subject(hub_id), answer),
         ]
 
@@ -171,12 +150,7 @@ class Switchboard:
     async def _pace(self, tenant_id: str) -> int:
         """As often as this tenant's hubs should report, in milliseconds."""
         try:
-            await self._bus.request(watched_subject(tenant_id), b"", WATCHED_ANSWER_S)
+            await self._bus.request(subjects.watched(tenant_id), b"", WATCHED_ANSWER_S)
         except BusError:
             return self._timing.unwatched_ms
         return self._timing.watched_ms
-
-
-def watching(is_watching: bool) -> bytes:
-    """The data of a `watch.<tenant>` message."""
-    return msgspec.json.encode({"watching": is_watching})

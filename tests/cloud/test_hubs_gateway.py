@@ -10,8 +10,8 @@ import websockets
 from structlog.testing import capture_logs
 
 from cloud.accounts import hub_keys
+from cloud.bus import subjects
 from cloud.hubs.gateway import WANTED_FIRMWARE
-from cloud.hubs.switchboard import config_subject
 from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
 from cloud.storage.tenant import TenantStore
@@ -191,7 +191,7 @@ async def test_a_dead_hub_is_offline_within_its_time_and_a_beating_one_is_not(tm
 async def test_a_revoked_key_ends_the_connection(cloud: HubCloud) -> None:
     async with cloud.connected() as hub:
         await TenantStore(cloud.store, cloud.tenant).write(lambda tx: hub_queries.set_key_hash(tx, cloud.hub, ""))
-        cloud.bus.publish(config_subject(cloud.hub), b"")
+        cloud.bus.publish(subjects.hub_config(cloud.hub), b"")
         assert (await hub.until("bye"))["code"] == "revoked"
         await hub.closed()
 
@@ -202,7 +202,7 @@ async def test_a_revoked_key_ends_the_connection(cloud: HubCloud) -> None:
 async def test_a_changed_printer_reaches_the_connected_hub_and_is_confirmed(cloud: HubCloud) -> None:
     async with cloud.connected() as hub:
         third = await cloud.add_printer("SERIAL9", "127.0.0.9")
-        cloud.bus.publish(config_subject(cloud.hub), b"")
+        cloud.bus.publish(subjects.hub_config(cloud.hub), b"")
         config = (await hub.until("config"))["config"]
         assert third in [printer["id"] for printer in config["printers"]]
         await hub.say("status", printer=third, full=True, data=FULL_STATUS)

@@ -11,6 +11,9 @@ export function useCanOperate(): boolean {
   return role === "owner" || role === "operator";
 }
 
+/** Whether this person runs the place: hubs and their keys. */
+export const useIsOwner = (): boolean => useQuery(meQuery).data?.role === "owner";
+
 interface ActionOptions<In, Out> {
   /** Query keys that the action makes stale. */
   stale?: string[];
@@ -39,6 +42,10 @@ export const actOnPrinter = (id: string, action: PrinterAction) =>
   answer(api.POST(`/api/printers/{id}/${action}`, { params: { path: { id } } }));
 
 export type JobAction = "start" | "pause" | "resume" | "cancel";
+
+/** Give up on a job whose printer will not come back. What the printer still does, it does unseen. */
+export const abandonJob = (id: string) =>
+  answer(api.POST("/api/print-jobs/{id}/cancel", { params: { path: { id }, query: { force: true } } }));
 
 export const actOnJob = (id: string, action: JobAction) =>
   answer(api.POST(`/api/print-jobs/{id}/${action}`, { params: { path: { id } } }));

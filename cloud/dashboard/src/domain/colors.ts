@@ -55,8 +55,17 @@ export function colorName(color: string): string {
   return best;
 }
 
-/** True when dark text reads on this colour. */
+/** Relative luminance, 0 black to 1 white (WCAG 2). */
+function luminance(color: Rgb): number {
+  const linear = color.map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  }) as Rgb;
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+}
+
+/** True when black text has more contrast on this colour than white text; either then has at least 4.5 : 1. */
 export function isLight(color: string): boolean {
   const value = rgb(color);
-  return value ? (value[0] * 299 + value[1] * 587 + value[2] * 114) / 1000 > 140 : true;
+  return value ? luminance(value) > 0.179 : true;
 }

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { Check, Copy, Plus, Router, Trash2 } from "lucide-react";
+import { Check, Copy, KeyRound, Plus, Router, Trash2 } from "lucide-react";
 import { type FormEvent, useId, useState } from "react";
-import { useAction, useCanOperate } from "../api/actions";
+import { useAction, useIsOwner } from "../api/actions";
 import { answer, api } from "../api/client";
 import { hubsQuery } from "../api/queries";
 import type { Hub } from "../api/types";
@@ -97,8 +97,31 @@ function RemoveHub({ hub, onClose }: { hub: Hub; onClose: () => void }) {
   );
 }
 
-function HubRow({ hub, onRemove }: { hub: Hub; onRemove: () => void }) {
-  const operate = useCanOperate();
+/** For a hub that is flashed anew, or whose key may have been seen by others. */
+function RenewKey({ hub, onClose }: { hub: Hub; onClose: () => void }) {
+  const renew = useAction(
+    () => answer(api.POST("/api/hubs/{id}/key", { params: { path: { id: hub.id } } })),
+    {
+      stale: ["hubs"],
+    },
+  );
+  if (renew.data) return <NewKey name={hub.name} hubKey={renew.data.key} onClose={onClose} />;
+  return (
+    <Confirm
+      title={`Make a new key for ${hub.name}?`}
+      text="The present key stops working at once: the hub is offline until it has the new one."
+      action="Make a new key"
+      busy={renew.isPending}
+      onConfirm={() => renew.mutate()}
+      onClose={onClose}
+    />
+  );
+}
+
+type Asked = { hub: Hub; what: "remove" | "key" };
+
+function HubRow({ hub, onAsk }: { hub: Hub; onAsk: (asked: Asked) => void }) {
+  const owner = useIsOwner();
   const now = useNow();
   const seen = hub.last_seen_at ? `last seen ${moment(hub.last_seen_at, now)}` : "never connected";
   return (
@@ -121,18 +144,34 @@ function HubRow({ hub, onRemove }: { hub: Hub; onRemove: () => void }) {
           {hub.online ? "" : ` · ${seen}`}
         </p>
       </div>
-      <StateBadge kind={hub.online ? "idle" : "offline"} word={hub.online ? "Online" : "Offline"} />
-      {operate && <IconButton label={`Remove ${hub.name}`} icon={Trash2} onClick={onRemove} />}
+      <StateBadge
+        kind={hub.online ? "idle" : "offline"}
+        word={hub.online ? "Online" : hub.revoked ? "Locked out" : "Offline"}
+      />
+      {owner && (
+        <div className="flex">
+          <IconButton
+            label={`New key for ${hub.name}`}
+            icon={KeyRound}
+            onClick={() => onAsk({ hub, what: "key" })}
+          />
+          <IconButton
+            label={`Remove ${hub.name}`}
+            icon={Trash2}
+            onClick={() => onAsk({ hub, what: "remove" })}
+          />
+        </div>
+      )}
     </li>
   );
 }
 
 export default function Hubs() {
   const hubs = useQuery(hubsQuery);
-  const operate = useCanOperate();
+  const owner = useIsOwner();
   const [adding, setAdding] = useState(false);
-  const [removing, setRemoving] = useState<Hub | null>(null);
-  const add = operate && (
+  const [asked, setAsked] = useState<Asked | null>(null);
+  const add = owner && (
     <Button
       look={hubs.data?.items.length === 0 ? "primary" : "quiet"}
       icon={Plus}
@@ -155,11 +194,12 @@ export default function Hubs() {
       )}
       <ul className="grid max-w-4xl gap-3">
         {hubs.data?.items.map((hub) => (
-          <HubRow key={hub.id} hub={hub} onRemove={() => setRemoving(hub)} />
+          <HubRow key={hub.id} hub={hub} onAsk={setAsked} />
         ))}
       </ul>
       {adding && <AddHub onClose={() => setAdding(false)} />}
-      {removing && <RemoveHub hub={removing} onClose={() => setRemoving(null)} />}
+      {asked?.what === "remove" && <RemoveHub hub={asked.hub} onClose={() => setAsked(null)} />}
+      {asked?.what === "key" && <RenewKey hub={asked.hub} onClose={() => setAsked(null)} />}
     </>
   );
 }

@@ -52,8 +52,8 @@ function Chip({ tray, active }: { tray: Tray; active: boolean }) {
       className={cx(
         "relative grid h-6 w-8 place-items-center rounded-md border text-[0.6rem] leading-none font-semibold",
         tray.loaded ? "border-line-strong" : "border-dashed border-line-strong",
-        tray.loaded && !tray.color && "checkered",
-        tray.loaded && (isLight(tray.color) ? "text-[#14242a]" : "text-white"),
+        tray.loaded && !tray.color && "bg-sheet text-ink!",
+        tray.loaded && (isLight(tray.color) ? "text-black" : "text-white"),
         active && "ring-2 ring-ink ring-offset-2 ring-offset-sheet",
       )}
       style={tray.loaded && tray.color ? { backgroundColor: tray.color } : undefined}

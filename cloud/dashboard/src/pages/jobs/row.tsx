@@ -32,10 +32,10 @@ function Row({ id, name, plate, thumbnail, badge, facts, children, actions }: Ro
   return (
     <li
       data-job={id}
-      className="relative flex items-center gap-3.5 rounded-2xl border bg-sheet p-3 shadow-card transition-colors hover:border-line-strong sm:gap-4"
+      className="relative flex flex-wrap items-center gap-x-3.5 rounded-2xl border bg-sheet p-3 shadow-card transition-colors hover:border-line-strong sm:flex-nowrap sm:gap-4"
     >
       <Thumb src={thumbnail} alt="" className="size-16 self-start sm:self-center" />
-      <div className="min-w-0 grow">
+      <div className="min-w-0 flex-1">
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <Link
             href={`/jobs/${id}${search ? `?${search}` : ""}`}
@@ -51,7 +51,11 @@ function Row({ id, name, plate, thumbnail, badge, facts, children, actions }: Ro
         <p className="num mt-0.5 text-sm text-ink-soft">{facts}</p>
         {children}
       </div>
-      {actions && <div className="relative z-10 flex shrink-0 gap-1">{actions}</div>}
+      {actions && (
+        <div className="relative z-10 -mb-1.5 flex w-full shrink-0 justify-end gap-1 sm:mb-0 sm:w-auto">
+          {actions}
+        </div>
+      )}
       <ChevronRight aria-hidden className="hidden size-4.5 shrink-0 text-ink-faint sm:block" />
     </li>
   );

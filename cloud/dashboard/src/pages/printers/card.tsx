@@ -104,9 +104,7 @@ export function ProblemNote({ view, state }: { view: PrinterView; state: Display
       <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
       <span>
         {text}
-        {failed && !state.problem && (
-          <span className="num ml-1.5 text-[0.8125rem] opacity-80">{errorCode(failed)}</span>
-        )}
+        {failed && !state.problem && <span className="num ml-1.5 text-[0.8125rem]">{errorCode(failed)}</span>}
       </span>
     </p>
   );
@@ -199,7 +197,7 @@ export const PrinterCard = memo(function PrinterCard({
         </div>
         <StateBadge kind={state.kind} word={state.word} />
       </header>
-      <div className={cx("flex grow flex-col gap-3 px-4 pt-3.5 pb-4", stale && "opacity-75 saturate-50")}>
+      <div className={cx("flex grow flex-col gap-3 px-4 pt-3.5 pb-4", stale && "grayscale-75")}>
         <ProblemNote view={view} state={state} />
         {working ? <RunningJob view={view} state={state} /> : <RestingJob state={state} next={next} />}
         {clearing && operate && <BedCleared id={id} name={view.name} />}

@@ -133,7 +133,7 @@ function Complaints({ view }: { view: PrinterView }) {
               hmsSeverity(one) <= 2 ? "bg-error-soft text-error" : "bg-well",
             )}
           >
-            {hmsText(one)} <span className="num text-[0.8125rem] opacity-80">{hmsCode(one)}</span>
+            {hmsText(one)} <span className="num text-[0.8125rem]">{hmsCode(one)}</span>
           </li>
         ))}
       </ul>

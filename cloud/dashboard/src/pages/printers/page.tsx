@@ -76,7 +76,7 @@ function Cards({ query, onReset }: { query: FarmQuery; onReset: () => void }) {
   }
   return (
     <div
-      className={cx(GRID, "transition-[filter,opacity]", stale && "opacity-70 saturate-[0.35]")}
+      className={cx(GRID, "transition-[filter]", stale && "grayscale")}
       data-stale={stale ? "" : undefined}
     >
       {shown.map((view) => (

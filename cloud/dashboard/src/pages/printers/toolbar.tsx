@@ -27,11 +27,11 @@ function StateFilter({
       aria-pressed={pressed}
       onClick={onPress}
       className={cx(
-        "flex h-11 items-center gap-1.5 rounded-xl border px-2.5 text-[0.8125rem] whitespace-nowrap transition-colors sm:gap-2 sm:px-3 sm:text-sm md:h-10",
+        "flex h-11 items-center gap-1.5 rounded-xl border px-2.5 text-xs whitespace-nowrap transition-colors sm:gap-2 sm:px-3 sm:text-sm md:h-10",
         pressed ? cx(soft, "border-current font-semibold", text) : "bg-sheet text-ink-soft hover:bg-well",
       )}
     >
-      <Icon aria-hidden className={cx("size-4.5", text)} strokeWidth={2.1} />
+      <Icon aria-hidden className={cx("size-4.5 shrink-0", text)} strokeWidth={2.1} />
       <span className="num text-base font-semibold text-ink">{count}</span>
       {STATE_GROUP_WORDS[kind]}
     </button>
@@ -106,7 +106,7 @@ export function Toolbar({ all, query, onChange }: ToolbarProps) {
         <label>
           <span className="sr-only">Order</span>
           <select
-            className={cx(inputClass, "w-auto")}
+            className={cx(inputClass, "w-auto!")}
             value={query.sort}
             onChange={(event) => onChange({ sort: event.target.value as FarmQuery["sort"] })}
           >

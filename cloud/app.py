@@ -29,6 +29,8 @@ from cloud.api.printers import PrintersApi
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
+from cloud.hubs import Hubs, Timing
+from cloud.hubs import Hubs, Timing
 from cloud.live import LiveGateway
 from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
@@ -90,6 +92,33 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         await browsers.start()
         stack.push_async_callback(browsers.close)
         draining.sockets("browsers", browsers.drain)
+        hubs = Hubs(
+            store=store,
+            bus=bus,
+            vault=vault,
+            blobs=blobs,
+            observer=printing.observer,
+            timing=_timing(settings),
+            uploads=settings.upload_concurrency,
+        )
+        stack.push_async_callback(hubs.close)
+        draining.sockets("hubs", hubs.drain)
+        hubs = Hubs(
+            store=store,
+            bus=bus,
+            vault=vault,
+            blobs=blobs,
+            observer=printing.observer,
+            timing=Timing(
+                beat_ms=settings.beat_ms,
+                dead_ms=settings.dead_ms,
+                watched_ms=settings.status_ms,
+                unwatched_ms=settings.idle_status_ms,
+            ),
+            uploads=settings.upload_concurrency,
+        )
+        stack.push_async_callback(hubs.close)
+        draining.sockets("hubs", hubs.drain)
         yield Services(
             settings=settings,
             store=store,
@@ -101,6 +130,8 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             printing=printing,
             fleet=Fleet(vault, printing.live, bus),
             browsers=browsers,
+            hubs=hubs,
+            hubs=hubs,
             reader=reader,
             pictures=pictures,
             draining=draining,
@@ -125,6 +156,15 @@ async def _printing(store: Store, bus: Bus, draining: Draining, stack: AsyncExit
 
     draining.work("printing", take_no_more_work)
     return printing
+
+
+def _timing(settings: Settings) -> Timing:
+    return Timing(
+        beat_ms=settings.beat_ms,
+        dead_ms=settings.dead_ms,
+        watched_ms=settings.status_ms,
+        unwatched_ms=settings.idle_status_ms,
+    )
 
 
 async def _first_start(settings: Settings, accounts: Accounts) -> None:
@@ -165,5 +205,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         *Router(services.store, services.gate).routes(endpoints),
         Route("/api/openapi.json", describe),
         services.browsers.route(),
+        services.hubs.route(),
+        services.hubs.route(),
         Mount("/", Dashboard(services.settings.dashboard_dir)),
     ]

@@ -7,6 +7,8 @@ from cloud.accounts.web import WebGate
 from cloud.bus import Bus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
+from cloud.hubs import Hubs
+from cloud.hubs import Hubs
 from cloud.live import LiveGateway
 from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
@@ -31,6 +33,8 @@ class Services:
     printing: Printing
     fleet: Fleet
     browsers: LiveGateway
+    hubs: Hubs
+    hubs: Hubs
     reader: ThreeMFReader
     """For uploads."""
     pictures: ThreeMFReader

@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     upload_limit_bytes: int = 2 * 2**30
-    upload_concurrency: int = 4
+    upload_concurrency: int = 8
     """Uploads to printers at the same time."""
     status_ms: int = 1000
     """How often a hub tells a printer's status while somebody watches."""

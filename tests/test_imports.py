@@ -24,8 +24,6 @@ HEIGHT = {
     "live": 3,
     "hubs": 3,
     "integrations": 3,
-    # What app.py built, handed to the rooms above.
-    "services": 2.5,
     "printing": 2,
     "catalog": 2,
     "production": 2,
@@ -35,7 +33,7 @@ HEIGHT = {
     "settings": 1,
 }
 # The composition root and its entry points stand above all rooms; settings and logs below them.
-FREE = {"app", "serve", "__main__", "__init__"}
+FREE = {"app", "services", "serve", "__main__", "__init__"}
 
 ONLY_IN = {"databases": {"cloud/storage/store.py", "cloud/storage/sqlite.py"}}
 

@@ -32,7 +32,15 @@ class SocketBudget:
 
     @asynccontextmanager
     async def lease(self, count: int, seconds: float) -> AsyncIterator[None]:
-        """Hold `count` sockets. Raises StreamError("no_socket") at once when there can never be so many, or in time."""
+        """Hold `count` sockets for as long as the block lasts; see `acquire`."""
+        await self.acquire(count, seconds)
+        try:
+            yield
+        finally:
+            self.release(count)
+
+    async def acquire(self, count: int, seconds: float) -> None:
+        """Take `count` sockets. Raises StreamError("no_socket"), at once when there can never be so many."""
         if count > self._total:
             raise StreamError("no_socket", "This hub has too many printers to have sockets left for this.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -47,10 +55,11 @@ class SocketBudget:
         except BaseException:
             self._give_up(count, turn)
             raise
-        try:
-            yield
-        finally:
-            self._give_back(count)
+
+    def release(self, count: int) -> None:
+        """Give back what `acquire` took."""
+        self._free += count
+        self._serve()
 
     def _serve(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
@@ -61,12 +70,8 @@ class SocketBudget:
 
     def _give_up(self, count: int, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
-            self._give_back(count)  # served in the very moment of giving up
+            self.release(count)  # served in the very moment of giving up
         else:
             turn.cancel()
             self._waiting = deque(entry for entry in self._waiting if entry[1] is not turn)
             self._serve()
-
-    def _give_back(self, count: int) -> None:
-        self._free += count
-        self._serve()

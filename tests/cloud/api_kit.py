@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -69,8 +70,8 @@ class Client:
         return status, answer["error"]["code"]
 
     async def upload(self, content: bytes, name: str = "bracket.gcode.3mf") -> tuple[int, Any]:
-        form = aiohttp.FormData()
-        form.add_field("file", content, filename=name, content_type="application/octet-stream")
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("file", io.BytesIO(content), filename=name, content_type="application/octet-stream")
         return await self.call("POST", "/api/files/upload", data=form)
 
 

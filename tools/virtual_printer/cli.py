@@ -22,7 +22,10 @@ from tools.virtual_printer.spec import PrinterSpec, from_json
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # `run` may be left out: it is what one nearly always wants.
+    verb = [] if given[:1] and given[0] in ("run", "ctl", "-h", "--help") else ["run"]
+    options = _parser().parse_args([*verb, *given])
     if options.verb == "ctl":
         return asyncio.run(_control(options))
     try:

@@ -30,7 +30,6 @@ from cloud.bus import Bus, LocalBus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
 from cloud.hubs import Hubs, Timing
-from cloud.hubs import Hubs, Timing
 from cloud.live import LiveGateway
 from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
@@ -103,22 +102,6 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         )
         stack.push_async_callback(hubs.close)
         draining.sockets("hubs", hubs.drain)
-        hubs = Hubs(
-            store=store,
-            bus=bus,
-            vault=vault,
-            blobs=blobs,
-            observer=printing.observer,
-            timing=Timing(
-                beat_ms=settings.beat_ms,
-                dead_ms=settings.dead_ms,
-                watched_ms=settings.status_ms,
-                unwatched_ms=settings.idle_status_ms,
-            ),
-            uploads=settings.upload_concurrency,
-        )
-        stack.push_async_callback(hubs.close)
-        draining.sockets("hubs", hubs.drain)
         yield Services(
             settings=settings,
             store=store,
@@ -130,7 +113,6 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             printing=printing,
             fleet=Fleet(vault, printing.live, bus),
             browsers=browsers,
-            hubs=hubs,
             hubs=hubs,
             reader=reader,
             pictures=pictures,
@@ -205,7 +187,6 @@ def _routes(services: Services) -> list[BaseRoute]:
         *Router(services.store, services.gate).routes(endpoints),
         Route("/api/openapi.json", describe),
         services.browsers.route(),
-        services.hubs.route(),
         services.hubs.route(),
         Mount("/", Dashboard(services.settings.dashboard_dir)),
     ]

@@ -8,7 +8,6 @@ from cloud.bus import Bus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
 from cloud.hubs import Hubs
-from cloud.hubs import Hubs
 from cloud.live import LiveGateway
 from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
@@ -33,7 +32,6 @@ class Services:
     printing: Printing
     fleet: Fleet
     browsers: LiveGateway
-    hubs: Hubs
     hubs: Hubs
     reader: ThreeMFReader
     """For uploads."""

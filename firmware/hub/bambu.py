@@ -128,7 +128,7 @@ def _merge_scalars(state: dict, body: dict) -> None:  # type: ignore[type-arg]
 def _merge_special(state: dict, body: dict) -> None:  # type: ignore[type-arg]
     if "gcode_state" in body:
         word = (text(body["gcode_state"], 16) or "").lower()
-        state["state"] = word if word in STATES else "unknown"
+        keep(state, "state", word if word in STATES else "unknown")
     if "print_error" in body:
         error = integer(body["print_error"], -(1 << 31), _UINT32)
         keep(state, "error", None if error is None else error & _UINT32)
@@ -168,10 +168,10 @@ def _merge_lists(state: dict, body: dict) -> None:  # type: ignore[type-arg]
             attr, code = integer(entry.get("attr"), 0, _UINT32), integer(entry.get("code"), 0, _UINT32)
             if attr is not None and code is not None:
                 entries.append({"attr": attr, "code": code})
-        state["hms"] = entries
+        keep(state, "hms", entries)
     if isinstance(body.get("s_obj"), list):
         found = [integer(item, 0, 0x7FFFFFFF) for item in body["s_obj"][:64]]
-        state["skipped"] = [item for item in found if item is not None]
+        keep(state, "skipped", [item for item in found if item is not None])
     for light in items(body.get("lights_report"), 16):
         if light.get("node") == "chamber_light":
             state["light"] = light.get("mode") in ("on", "flashing")

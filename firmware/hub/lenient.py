@@ -94,6 +94,9 @@ def degrees(value: object) -> "float | int | None":
 
 
 def keep(kept: dict, key: str, value: object) -> None:  # type: ignore[type-arg]
-    """Remember *value*, unless it could not be read."""
-    if value is not None:
+    """Remember *value*, unless it could not be read.
+
+    An equal value that is known stays: of a report a second, none of the texts may settle all over the heap.
+    """
+    if value is not None and kept.get(key) != value:
         kept[key] = value

@@ -191,6 +191,7 @@ class PrinterLink:
         pending = self._pending
         if pending is not None and pending.name == "refresh" and bambu.is_full(report.get("print")):
             pending.settle(None)
+        del report  # ten times the size of what is made of it
         self._fresh = self._fresh or self._told_everything()
         if self._fresh:
             self._publish()

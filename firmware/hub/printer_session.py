@@ -111,9 +111,8 @@ class PrinterSession:
                 self._wire.close()
 
     async def _open(self) -> None:
-        context = pinned_context(self._accept)
         address = resolve(self._host, self._port)
-        self._wire = await Wire.open(address, context, self._serial, _CONNECT_MS)
+        self._wire = await Wire.open(address, pinned_context(), self._serial, _CONNECT_MS)
         self._refuse_when_closing()
         self._mqtt = Session(self._wire, self._message)
         finished = asyncio.Event()
@@ -151,12 +150,12 @@ class PrinterSession:
 
     async def _shake_hands(self) -> None:
         # The access code is not even queued before the certificate was found good.
-        await self._wire.verified(lambda: self.cert)
+        await self._wire.verified(self._accept)
         client = random_id("printfarm-", os.urandom(6))
         await self._mqtt.connect(client, USER, self._code, _KEEPALIVE_S)
 
     def _accept(self, der: memoryview) -> bool:
-        """The verify callback: the pinned certificate, or for the first time one that names this printer."""
+        """The judge of the certificate: the pinned certificate, or for the first time one that names this printer."""
         shown = hexlify(hashlib.sha256(der).digest()).decode()
         self.cert = shown
         name = common_name(der)

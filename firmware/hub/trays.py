@@ -84,7 +84,7 @@ def _merge_tray(state: dict, where: int, raw: dict) -> None:  # type: ignore[typ
         if key in raw:
             keep(tray, kept, integer(raw[key], low, high))
     if "tray_color" in raw:
-        tray["color"] = _color(raw["tray_color"])
+        keep(tray, "color", _color(raw["tray_color"]))
 
 
 def _color(value: object) -> str:

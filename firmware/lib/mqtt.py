@@ -27,6 +27,14 @@ _SUBACK = 0x90
 _HEAD = 5  # room for a fixed header in front of the body
 _PIECE = 1024
 
+# Each session owns a small buffer. Larger packets, which take milliseconds a second, are read into one of a few
+# buffers that all sessions share and that double until they hold the largest. Should many peers send slowly at the
+# same time, more are made for as long as that lasts.
+_SMALL = 512
+_LARGE = 8 * 1024
+_SPARES = 2
+_spares: "list[bytearray]" = []
+
 # Some printers indent their JSON by four: more than half of 30 KB is then line breaks and blanks.
 # A line break inside a JSON string is always escaped, so these runs are never part of a value.
 _INDENTED_FROM = 2048
@@ -38,6 +46,9 @@ _PAUSE_MS = 50
 
 # Acknowledgements that never come are forgotten when so many newer ones are awaited.
 _AWAITED = 16
+
+
+_NOTHING = memoryview(b"")
 
 
 class MqttError(Exception):
@@ -62,7 +73,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self.out = bytearray()
-        self.arrived = memoryview(b"")
+        self.arrived = _NOTHING
 
     def write(self, data: "bytes | bytearray", size: "int | None" = None) -> None:
         self.out.extend(data if size is None else memoryview(data)[:size])
@@ -97,7 +108,6 @@ class _Packets(MQTTClient):  # type: ignore[misc]
     def encode(self, call, *arguments: object) -> "tuple[int, bytes]":  # type: ignore[no-untyped-def]
         """The packet id and the bytes of what *call* would have sent."""
         self.pid %= 0xFFFF  # ids are 1..65535; umqtt only ever counts up
-        self.sock.arrived = memoryview(b"")
         try:
             call(*arguments)
         except _Starved:
@@ -113,7 +123,6 @@ class _Packets(MQTTClient):  # type: ignore[misc]
     def decode(self, packet: memoryview) -> "tuple[bytes, bytes | memoryview]":
         """Topic and payload of a PUBLISH; an acknowledgement it asks for is left for take()."""
         self.sock.arrived = packet
-        self.message = None
         try:
             self.wait_msg()
         except (_Starved, AssertionError):
@@ -121,6 +130,11 @@ class _Packets(MQTTClient):  # type: ignore[misc]
         if self.message is None:
             raise MqttError("not a message")
         return self.message
+
+    def forget(self) -> None:
+        """Let go of the last packet, whose buffer will be used again."""
+        self.message = None
+        self.sock.arrived = _NOTHING
 
 
 class Receipt:
@@ -159,7 +173,8 @@ class Session:
         self._second = time.ticks_ms()
         self._messages = 0
         self._head = memoryview(bytearray(2))
-        self._buffer = bytearray(_HEAD + 507)  # doubles up to what the reports of this peer need
+        self._own = bytearray(_SMALL)
+        self._buffer = self._own
 
     async def connect(self, client_id: str, user: str, password: str, keepalive: int) -> None:
         """Open a clean session. Raises RefusedError, MqttError, OSError or EOFError, wire closed."""
@@ -180,18 +195,25 @@ class Session:
             while True:
                 kind, body = await self._read_packet()
                 if kind & 0xF0 == _PUBLISH:
-                    await self._incoming(body)
+                    self._incoming(body)
+                    await self._answer()
                 elif kind in (_PUBACK, _SUBACK) and len(body) >= 2:
                     self._acknowledged(kind, body)
         finally:
+            self._give_back()
             self.wire.close()
             for receipt in self._receipts.values():
                 receipt.settle(False)
             self._receipts.clear()
 
-    async def _incoming(self, body: memoryview) -> None:
-        topic, payload = self._packets.decode(body)
-        self._on_message(topic, payload)
+    def _incoming(self, packet: memoryview) -> None:
+        try:
+            self._on_message(*self._packets.decode(packet))
+        finally:
+            self._packets.forget()
+            self._give_back()
+
+    async def _answer(self) -> None:
         answer = self._packets.take()
         if answer:
             await self.wire.send(answer)
@@ -281,10 +303,12 @@ class Session:
         """Read a body behind the room for the header, without indentation; return its end."""
         at = _HEAD
         indented = left > _INDENTED_FROM
+        if at + left > _SMALL:
+            self._borrow()
         while left:
             take = min(left, _PIECE)
-            while at + take > len(self._buffer):
-                self._buffer.extend(bytes(len(self._buffer)))
+            if at + take > len(self._buffer):
+                self._grow(at)
             piece = memoryview(self._buffer)[at : at + take]
             await self.wire.fill(piece)
             left -= take
@@ -294,6 +318,22 @@ class Session:
                 self._buffer[at : at + take] = text
             at += take
         return at
+
+    def _borrow(self) -> None:
+        if self._buffer is self._own:
+            self._buffer = _spares.pop() if _spares else bytearray(_LARGE)
+
+    def _grow(self, used: int) -> None:
+        # No extend(): it may move the bytes from under the views that still look at them.
+        bigger = bytearray(2 * len(self._buffer))
+        bigger[:used] = memoryview(self._buffer)[:used]
+        self._buffer = bigger
+
+    def _give_back(self) -> None:
+        if self._buffer is not self._own:
+            if len(_spares) < _SPARES:
+                _spares.append(self._buffer)
+            self._buffer = self._own
 
     async def _skip(self, left: int) -> None:
         while left:

@@ -33,6 +33,9 @@ _UNTRUSTED = (_REFUSED, -0x2700, -0x7680)
 _READ = 0
 _WRITE = 1
 
+_pinning = None
+_judge = None  # asked about the certificate of the handshake that is being driven at this moment
+
 _last_good: "dict[tuple[str, int], object]" = {}
 
 
@@ -60,20 +63,24 @@ def resolve(host: str, port: int) -> object:
     return address
 
 
-def pinned_context(accept):  # type: ignore[no-untyped-def]
-    """A TLS client context that trusts a peer when *accept(der)* says so; no authority, no clock.
+def pinned_context() -> "tls.SSLContext":
+    """The TLS client context of all wires whose peers are judged by `Wire.verified`: no authority, no clock.
 
-    *der* is a view of the peer's own certificate, which lives during the call only.
+    One for all, as a context takes 3 KB. A handshake on it that is not driven by `verified` is refused.
     """
+    global _pinning
+    if _pinning is None:
+        _pinning = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        _pinning.verify_mode = tls.CERT_OPTIONAL  # CERT_NONE would not ask, CERT_REQUIRED wants an authority
+        _pinning.verify_callback = _verify
+    return _pinning
 
-    def verify(der, depth):  # type: ignore[no-untyped-def]
-        # Any positive answer would come out of a write as a number of bytes written.
-        return 0 if depth or accept(der) else _REFUSED
 
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_OPTIONAL  # CERT_NONE would not ask, CERT_REQUIRED wants an authority
-    context.verify_callback = verify
-    return context
+def _verify(der: memoryview, depth: int) -> int:
+    if depth:
+        return 0  # the issuers' certificates prove nothing here
+    # Any positive answer would come out of a write as a number of bytes written.
+    return 0 if _judge is not None and _judge(der) else _REFUSED
 
 
 def _block(stream, writing):  # type: ignore[no-untyped-def]
@@ -159,18 +166,30 @@ class Wire:
             else:
                 await self._wait(_WRITE)
 
-    async def verified(self, seen) -> None:  # type: ignore[no-untyped-def]
-        """Drive the TLS handshake, sending no data, until *seen()* (that the certificate was looked at).
+    async def verified(self, judge) -> None:  # type: ignore[no-untyped-def]
+        """Drive the handshake on `pinned_context()`, sending no data, until *judge(der)* has said yes.
 
-        For a client that speaks first and must not even queue a secret for a peer it does not know.
+        *der* is a view of the peer's certificate that lives during the call. For a client that speaks first and must
+        not even queue a secret for a peer it does not know. Raises UntrustedError when *judge* says no.
         """
+        global _judge
+        asked = []
+
+        def ask(der: memoryview) -> bool:
+            asked.append(True)
+            return judge(der)
+
         one = memoryview(bytearray(1))
-        while not seen():
-            got = self._try(self._read_once, one)
+        while not asked:
+            _judge = ask  # nothing else runs before it is taken away again
+            try:
+                got = self._try(self._read_once, one)
+            finally:
+                _judge = None
             if got is not None:
                 self._received(got)
                 raise OSError(errno.EINVAL)  # data before we spoke, or no certificate: not our peer
-            if not seen():
+            if not asked:
                 await self._wait(_READ)
 
     async def fill(self, view: memoryview) -> None:

@@ -92,16 +92,21 @@ async def run_code(
 
 @contextlib.asynccontextmanager
 async def start(
-    *arguments: str, heap: str = HEAP, folders: Sequence[Path] = (), cwd: Path | None = None
+    *arguments: str,
+    heap: str = HEAP,
+    folders: Sequence[Path] = (),
+    cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start the interpreter with both outputs piped; it is killed and reaped on the way out."""
     process = await asyncio.create_subprocess_exec(
         *command(*arguments, heap=heap),
         env=environment(*folders),
         cwd=cwd,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        limit=1 << 20,
     )
     try:
         yield process

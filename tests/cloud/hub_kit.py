@@ -13,16 +13,13 @@ from websockets.typing import Subprotocol
 
 from cloud.accounts import hub_keys
 from cloud.bus import LocalBus
-from cloud.hubs.desired import DesiredConfig
-from cloud.hubs.gateway import HubGateway
-from cloud.hubs.records import HubRecords
-from cloud.hubs.session import HubSession, Rooms
-from cloud.hubs.switchboard import Switchboard
-from cloud.hubs.timing import Timing
+from cloud.hubs import Hubs, Timing
+from cloud.hubs.session import HubSession
 from cloud.storage import accounts as account_queries
 from cloud.storage import hubs as hub_queries
 from cloud.storage import ids
 from cloud.storage import printers as printer_queries
+from cloud.storage.files_folder import BlobStore
 from cloud.storage.migrations.runner import migrate
 from cloud.storage.secrets import KeyRing, Secret, Vault
 from cloud.storage.store import Store, Tx
@@ -79,11 +76,6 @@ class Watcher:
                 await self._changed.wait()
 
 
-class NoAsks:
-    async def answer(self, session: HubSession, data: bytes) -> bytes:
-        return data
-
-
 class FakeHub:
     """The hub's end of a connection."""
 
@@ -119,15 +111,15 @@ class FakeHub:
 class HubCloud:
     """The hubs' room, one tenant with one hub and two printers."""
 
-    def __init__(self, store: Store, bus: LocalBus, timing: Timing) -> None:
+    def __init__(self, folder: Path, store: Store, bus: LocalBus, timing: Timing) -> None:
         self.store = store
         self.bus = bus
         self.watcher = Watcher()
         self.vault = Vault(KeyRing({"k1": b"\1" * 32}))
-        records = HubRecords(store)
-        desired = DesiredConfig(store, self.vault)
-        self.switchboard = Switchboard(bus, desired, self.watcher, NoAsks(), timing)
-        self.gateway = HubGateway(records, desired, self.switchboard, Rooms(self.watcher, records, timing))
+        self.blobs = BlobStore(folder / "blobs")
+        self.blobs.prepare()
+        self.hubs = Hubs(store=store, bus=bus, vault=self.vault, blobs=self.blobs, observer=self.watcher, timing=timing)
+        self.switchboard = self.hubs.switchboard
         self.port = 0
         self.tenant = ""
         self.hub = ""
@@ -227,13 +219,14 @@ async def hub_cloud(folder: Path, **timing: Any) -> AsyncIterator[HubCloud]:
     """The room, served; beats are slow so that tests hear only what they cause."""
     store, bus = await Store.open(await fresh_database(folder)), LocalBus()
     await bus.start()
-    cloud = HubCloud(store, bus, Timing(**{"beat_ms": 20_000, "dead_ms": 60_000, **timing}))
+    cloud = HubCloud(folder, store, bus, Timing(**{"beat_ms": 20_000, "dead_ms": 60_000, **timing}))
     await cloud.fill()
     try:
-        async with serving([cloud.gateway.route()]) as port:
+        async with serving([cloud.hubs.route()]) as port:
             cloud.port = port
             yield cloud
     finally:
+        await cloud.hubs.close()
         await bus.drain()
         await store.close()
 

@@ -1,5 +1,6 @@
 """Reading request bodies: bounded while they stream in, strictly decoded, and refused in words that name the place."""
 
+import functools
 import re
 from typing import Any, Final
 
@@ -40,10 +41,10 @@ async def read_bounded(request: Request, limit: int) -> bytes:
 
 def read_query(request: Request, shape: type[Any]) -> Any:
     """The query string as `shape`: names it does not know are refused, lists may repeat a name or use commas."""
-    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}
+    lists = _lists(shape)
     given: dict[str, Any] = {}
     for name, text in request.query_params.multi_items():
-        if name in kinds and _is_list(kinds[name]):
+        if name in lists:
             given.setdefault(name, []).extend(part for part in text.split(",") if part)
         else:
             given[name] = text
@@ -53,8 +54,16 @@ def read_query(request: Request, shape: type[Any]) -> Any:
         raise invalid(error) from None
 
 
-def _is_list(kind: Any) -> bool:
-    return getattr(kind, "__origin__", None) is list
+@functools.cache
+def _lists(shape: type[Any]) -> frozenset[str]:
+    """The names of a Struct's fields that hold lists."""
+    found = set()
+    for field in msgspec.structs.fields(shape):
+        info = msgspec.inspect.type_info(field.type)
+        kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+        if any(isinstance(kind, msgspec.inspect.ListType) for kind in kinds):
+            found.add(field.encode_name)
+    return frozenset(found)
 
 
 def decode_hook(kind: type[Any], value: Any) -> Any:

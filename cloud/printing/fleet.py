@@ -1,6 +1,6 @@
 """Adding, changing and removing printers: the row, its hub's configuration, the live view, in step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cloud.bus import Bus, subjects
@@ -13,6 +13,7 @@ from cloud.storage import printers as queries
 from cloud.storage.errors import ConflictError
 from cloud.storage.printers import Printer
 from cloud.storage.secrets import Secret, Vault
+from cloud.storage.store import Row
 from cloud.storage.tenant import TenantStore, TenantTx
 
 
@@ -92,8 +93,8 @@ class Fleet:
             jobs = await queries.unfinished_jobs(tx, printer_id)
             if jobs:
                 raise conflict("in_use", "Jobs are on this printer or wait for it: cancel them first.", jobs=jobs)
-            await queries.delete_printer(tx, printer_id)
-            tx.after_commit(lambda: self._removed(printer_id, before.hub_id))
+            past = await queries.delete_printer(tx, printer_id)
+            tx.after_commit(lambda: self._removed(printer_id, before.hub_id, past))
 
         await tenant.write(unit)
 
@@ -128,8 +129,11 @@ class Fleet:
         self._live.put_printer(printer)
         self._tell(hub_ids)
 
-    def _removed(self, printer_id: str, hub_id: str | None) -> None:
+    def _removed(self, printer_id: str, hub_id: str | None, past: Iterable[Row]) -> None:
         self._live.remove_printer(printer_id)
+        for row in past:
+            if self._live.job(row["id"]) is not None:  # what is older is not looked at any more
+                self._live.put_job(row)
         self._tell((hub_id,))
 
     def _tell(self, hub_ids: tuple[str | None, ...]) -> None:

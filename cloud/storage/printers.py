@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import delete, func, select, update
 
 from cloud.storage import clock, hubs
-from cloud.storage.store import Tx
+from cloud.storage.store import Row, Tx
 from cloud.storage.tables import FINISHED, print_jobs, printers
 from cloud.storage.tenant import TenantTx
 
@@ -136,18 +136,20 @@ async def unfinished_jobs(tx: TenantTx, printer_id: str) -> int:
     )
 
 
-async def delete_printer(tx: TenantTx, printer_id: str) -> bool:
-    """Remove it; its finished jobs stay and forget it. Ask `unfinished_jobs` first, in the same unit."""
+async def delete_printer(tx: TenantTx, printer_id: str) -> list[Row]:
+    """Remove it; its finished jobs stay and forget it, and are returned. Ask `unfinished_jobs` first, in this unit."""
     before = await get(tx, printer_id)
     if before is None:
-        return False
+        return []
+    jobs: dict[str, Row] = {}
     for column in (print_jobs.c.printer_id, print_jobs.c.target_printer_id):
-        await tx.run(
+        forget = (
             update(print_jobs)
             .where(print_jobs.c.tenant_id == tx.tenant_id, column == printer_id)
-            .values({column: None})
+            .values({column: None, print_jobs.c.version: print_jobs.c.version + 1})
         )
+        jobs |= {row["id"]: row for row in await tx.all(forget.returning(*print_jobs.c))}
     await tx.run(delete(printers).where(printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id))
     if before.hub_id is not None:
         await hubs.raise_revision(tx, before.hub_id)
-    return True
+    return list(jobs.values())

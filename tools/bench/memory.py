@@ -92,4 +92,4 @@ def _heap(terms: Terms, count: int) -> str:
 
 
 def _bytes(heap: str) -> int:
-    return int(heap.rstrip("k")) * 1024
+    return int(heap[:-1]) * {"k": 2**10, "M": 2**20}[heap[-1]]

@@ -49,11 +49,11 @@ async def x1c(farm: VirtualFarm) -> RunningPrinter:
     return farm.printers[1]
 
 
-async def begin(printer: RunningPrinter, *, seconds: float = 6000, **fields: Any) -> dict[str, Any]:
+async def begin(printer: RunningPrinter, *, path: str = PATH, seconds: float = 6000, **fields: Any) -> dict[str, Any]:
     """Upload a file and send the start; returns the answer."""
-    await upload(printer, PATH, make_3mf(seconds=seconds, model=printer.code))
+    await upload(printer, path, make_3mf(seconds=seconds, model=printer.code))
     async with Mqtt.session(printer) as client:
-        return await client.request("print", **start_request(PATH, **fields))
+        return await client.request("print", **start_request(path, **fields))
 
 
 async def test_developer_mode_off(x1c: RunningPrinter) -> None:
@@ -131,7 +131,7 @@ async def test_a_start_can_kill_the_running_job(p1s: RunningPrinter) -> None:
     await begin(p1s)
     await p1s.control.wait(gcode_state="RUNNING")
     await p1s.control.fault(start_kills_running_job=True)
-    await begin(p1s, subtask_name="killer")
+    await begin(p1s, path="/killer.gcode.3mf")
     await p1s.control.wait(gcode_state="RUNNING", subtask_name="killer")
     assert (await p1s.control.journal())["counters"]["running_job_killed"] == 1
 
@@ -271,6 +271,56 @@ async def test_hanging_in_the_tls_handshake(p1s: RunningPrinter, service: str) -
         async with asyncio.timeout(0.5):
             await writer.start_tls(client_context())
     writer.transport.abort()
+
+
+async def test_frozen_is_a_connection_that_says_nothing_and_comes_back(p1s: RunningPrinter) -> None:
+    async with Mqtt.session(p1s) as client:
+        await client.report(msg=0)
+        await p1s.control.fault(frozen=True)
+        await client.ping()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.7):
+                await client.ponged.wait()
+        assert not client.closed.is_set()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await asyncio.open_connection(p1s.address, p1s.ports["ftps"], ssl=client_context())
+        await p1s.control.fault(frozen=False)
+        async with asyncio.timeout(10):
+            await client.ponged.wait()
+
+
+async def test_a_second_start_while_the_first_is_digested_is_refused(p1s: RunningPrinter) -> None:
+    await p1s.control.fault(start_delay=0.5)
+    assert (await begin(p1s))["result"] == "success"
+    async with Mqtt.session(p1s) as client:
+        assert (await client.request("print", **start_request(PATH)))["err_code"] == 0x05004004
+    await p1s.control.wait(gcode_state="RUNNING")
+    assert await p1s.control.starts_per_file() == {PATH: 1}
+
+
+async def test_odd_parameters_are_answered_and_survived(p1s: RunningPrinter) -> None:
+    """Every command with values of every kind; the printer must go on talking."""
+    values: list[Any] = [None, True, -1, 1e308, "x", [], [[]], {}, {"a": 1}]
+    names = ["ams_id", "slot_id", "target", "param", "obj_list", "temp", "target_temp", "led_mode", "tray_color"]
+    names += ["url", "nozzle_temp_min", "mode", "duration", "control", "module_name", "subtask_name", "task_id", "md5"]
+    printing = ["project_file", "gcode_line", "print_speed", "skip_objects", "ams_change_filament", "ams_control"]
+    printing += ["set_bed_temp", "set_nozzle_temp", "ams_filament_setting", "ams_filament_drying", "stop"]
+    commands = {
+        "print": printing,
+        "system": ["ledctrl", "uiop"],
+        "camera": ["ipcam_timelapse"],
+        "xcam": ["xcam_control_set"],
+        "upgrade": ["get_history"],
+    }
+    async with Mqtt.session(p1s) as client:
+        for section, known in commands.items():
+            for command in known:
+                for value in values:
+                    request = {"command": command, "sequence_id": "1", **dict.fromkeys(names, value)}
+                    await client.publish(json.dumps({section: request}).encode())
+        await client.publish(b"[" * 100_000)
+        assert (await client.request("info", "get_version"))["module"]
 
 
 async def test_dripping(p1s: RunningPrinter) -> None:

@@ -54,13 +54,13 @@ async def _tap(printer: Printer, arguments: Arguments) -> Answer:
 
 async def _start(printer: Printer, arguments: Arguments) -> Answer:
     """Start a job on the screen: a file of the storage, or an invented one of `seconds` and `layers`."""
-    _must(not printer.machine.busy, "a job is running")
+    _must(not printer.machine.busy and not printer.engine.active, "a job is running")
     path = arguments.get("path")
     if path:
         _must(printer.storage.is_file(str(path)), "no such file")
         request = {"param": arguments.get("param", "Metadata/plate_1.gcode")}
-        error = printer.commands.start_file(str(path), request, origin="screen")
-        return {"error": error}
+        printer.commands.start_file(str(path), request, origin="screen")
+        return {}
     name = str(arguments.get("name", "screen job"))
     plan = JobPlan(
         name=name,
@@ -71,7 +71,7 @@ async def _start(printer: Printer, arguments: Arguments) -> Answer:
         slots=(st.EXTERNAL,),
     )
     printer.journal.start(plan.path, "started", origin="screen", name=name)
-    printer.engine.start(plan)
+    printer.engine.start_ready(plan)
     return {}
 
 

@@ -5,6 +5,7 @@ The effects live in effects.py (everything but starting) and here (starting a pr
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tools.virtual_printer import effects
 from tools.virtual_printer import state as st
 from tools.virtual_printer.printfile import first_plate
-from tools.virtual_printer.starting import DOWNLOAD_FAILED, plan_job, storage_path
+from tools.virtual_printer.starting import DOWNLOAD_FAILED, JobPlan, inspect, job_name, plan_job, storage_path
 from tools.virtual_printer.versions import modules
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Commands:
                 continue
             # Real printers answer first and show the effect in the next report.
             with self._printer.reporter.held_back():
-                answer = self._do(section, request)
+                answer = self._safely(section, request)
             if answer is not None:
                 self._printer.reporter.publish({section: {**request, **answer}})
             self._printer.reporter.let_go()
@@ -54,13 +55,26 @@ class Commands:
             plate = first_plate(self._printer.storage.local(newest.path))
             self.start_file(newest.path, {"param": plate}, origin="ghost")
 
-    def start_file(self, path: str, request: Request, *, origin: str) -> int:
-        """Start a file that is on the storage; returns 0 or the error that prevented it."""
+    def start_file(self, path: str, request: Request, *, origin: str) -> None:
+        """Start a file that is on the storage; what is wrong with it shows when it has been read."""
         printer = self._printer
-        plan = plan_job(printer.machine, request, path, printer.storage.local(path))
-        printer.journal.start(path, "started", origin=origin, name=plan.name, task_id=plan.task_id)
-        printer.engine.start(plan, delay=printer.faults.start_delay)
-        return plan.error
+        name = job_name(request, path)
+        printer.journal.start(path, "started", origin=origin, name=name, task_id=request.get("task_id"))
+
+        async def make_plan() -> JobPlan:
+            # A big file takes a while to read; the other printers of this process must not wait for it.
+            inspected = await asyncio.to_thread(inspect, printer.storage.local(path), request)
+            return plan_job(printer.machine, request, path, inspected)
+
+        printer.engine.start(make_plan, delay=printer.faults.start_delay)
+
+    def _safely(self, section: str, request: Request) -> Request | None:
+        try:
+            return self._do(section, request)
+        except (TypeError, ValueError, OverflowError) as error:
+            # Parameters of a kind no sane client sends: a printer refuses them and lives on.
+            self._printer.journal.event("bad_request", section=section, reason=repr(error))
+            return {"result": "fail", "reason": "invalid parameters"}
 
     def _do(self, section: str, request: Request) -> Request | None:
         if section == "print":
@@ -97,7 +111,8 @@ class Commands:
         url = str(request.get("url") or "")
         form, path = storage_path(url)
         about = {"name": request.get("subtask_name"), "task_id": request.get("task_id"), "url": url}
-        if faults.busy or (printer.machine.busy and not faults.start_kills_running_job):
+        occupied = printer.machine.busy or printer.engine.active
+        if faults.busy or (occupied and not faults.start_kills_running_job):
             printer.journal.start(path, "refused", reason="busy", **about)
             self._raise(st.ERROR_BUSY)
             return {"result": "fail", "reason": "printer is busy", "err_code": st.ERROR_BUSY}
@@ -109,7 +124,7 @@ class Commands:
             printer.journal.start(path, "failed", reason=f"{error:08X}", **about)
             self._raise(error)
             return SUCCESS
-        if printer.machine.busy:
+        if occupied:
             printer.journal.event("running_job_killed", name=printer.machine.job.subtask_name)
         self.start_file(path, request, origin="command")
         return SUCCESS
@@ -139,7 +154,7 @@ def _sections(payload: bytes) -> Iterator[tuple[str, Any]]:
     text = payload.decode("utf-8", "replace").rstrip("\x00 \r\n\t")
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         yield "unreadable", text[:200]
         return
     if isinstance(message, dict):

@@ -111,7 +111,12 @@ async def _show(request: web.Request) -> web.Response:
 async def _files(request: web.Request) -> web.Response:
     storage = _printer(request).storage
     found = [
-        {"path": entry.path, "size": entry.size, "sha256": storage.sha256(entry.path)} for entry in storage.files()
+        {
+            "path": entry.path,
+            "size": entry.size,
+            "sha256": await asyncio.to_thread(storage.sha256, entry.path),
+        }
+        for entry in list(storage.files())
     ]
     return web.json_response(found)
 

@@ -39,6 +39,8 @@ class Faults:
     """MQTT clients tolerated; 0 means what the model tolerates. Further ones are dropped."""
     tls_hang: bool = False
     """TCP is accepted, and no byte of a handshake is ever answered (all ports)."""
+    frozen: bool = False
+    """As if its power or cable were cut without a word: open connections stay, and no byte moves any more."""
     drip_bytes: int = 0
     """Send at most so many bytes at a time over MQTT, `drip_pause` seconds apart; 0 off."""
     drip_pause: float = 0.1

@@ -225,7 +225,9 @@ class _Control:
         self._check_storage(writing=True)
         storage = self._printer.storage
         storage.check_name(path)
-        if storage.is_directory(path) or not storage.is_directory(path.rsplit("/", 1)[0] or "/"):
+        plan = self._printer.engine.plan
+        in_use = plan is not None and plan.path == path
+        if in_use or storage.is_directory(path) or not storage.is_directory(path.rsplit("/", 1)[0] or "/"):
             raise StorageError(553, "Could not create file.")
         if self._printer.faults.storage == "full":
             raise StorageError(552, "Storage full.")

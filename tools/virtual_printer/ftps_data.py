@@ -56,6 +56,7 @@ class DataChannel:
         finally:
             self._listener.close()
         self._wire = Wire(sock)
+        self._wire.gate = self._printer.gate
         if not protected:
             return self._wire
         if not (self._printer.model.data_tls_works and self._printer.faults.prot_p_works):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,19 @@ class JobEngine:
     def _machine(self) -> st.Machine:
         return self._printer.machine
 
-    def start(self, plan: JobPlan, *, delay: float = 0.0, elapsed: float = 0.0) -> None:
+    @property
+    def active(self) -> bool:
+        """Is there a job, perhaps one that is still being digested and does not show yet?"""
+        return self._task is not None and not self._task.done()
+
+    def start(self, make_plan: Callable[[], Awaitable[JobPlan]], *, delay: float = 0.0, elapsed: float = 0.0) -> None:
         """Begin a job (`elapsed`: resume it there). The caller has checked that the printer is free."""
         self.kill()
         self.interrupted = None
         self._external_ended = False
-        self.plan = plan
         self._elapsed = elapsed
         self._going.set()
-        self._task = asyncio.create_task(self._run(plan, delay))
+        self._task = asyncio.create_task(self._run(make_plan, delay))
 
     def kill(self) -> None:
         """Forget the job at once, without any state change."""
@@ -67,8 +72,12 @@ class JobEngine:
             return False
         plan, elapsed = self.interrupted
         self._machine.print_error = 0
-        self.start(replace(plan, pause=None), elapsed=max(elapsed, plan.seconds * 0.1))
+        self.start(_ready(replace(plan, pause=None)), elapsed=max(elapsed, plan.seconds * 0.1))
         return True
+
+    def start_ready(self, plan: JobPlan) -> None:
+        """Begin a job that needs no file to be read."""
+        self.start(_ready(plan))
 
     def pause(self, *, stage: int = st.STAGE_USER_PAUSE, error: int = 0) -> bool:
         """RUNNING to PAUSE; False when nothing is running."""
@@ -108,7 +117,7 @@ class JobEngine:
 
     def stop(self) -> bool:
         """Cancel by the user (command or screen); False when there is nothing to cancel."""
-        if not self._machine.busy and self._task is None:
+        if not self._machine.busy and not self.active:
             return False
         self.kill()
         self._ending = asyncio.create_task(self._cancelled())
@@ -119,14 +128,15 @@ class JobEngine:
         machine = self._machine
         self.kill()
         machine.print_error = error
+        self._cool_down("FAILED")
         if hms is not None:
             machine.add_hms(hms)
-        self._cool_down("FAILED")
         self._printer.reporter.changed()
 
-    async def _run(self, plan: JobPlan, delay: float) -> None:
+    async def _run(self, make_plan: Callable[[], Awaitable[JobPlan]], delay: float) -> None:
         if delay:
             await asyncio.sleep(delay)
+        plan = self.plan = await make_plan()
         await self._prepare(plan)
         if plan.error:
             self._task = None  # `fail` must not cancel the task it runs in
@@ -273,3 +283,10 @@ class JobEngine:
         machine.tray_now = machine.tray_target = st.NONE
         machine.ams_state = 0
         machine.drop_runout()
+
+
+def _ready(plan: JobPlan) -> Callable[[], Awaitable[JobPlan]]:
+    async def make() -> JobPlan:
+        return plan
+
+    return make

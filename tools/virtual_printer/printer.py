@@ -51,6 +51,7 @@ class Printer:
         self.ftps = FtpsServer(self)
         self.camera = Camera(self)
         self.detector = Detector(self)
+        self.gate = asyncio.Event()
         self.address = ""
         self.ports: dict[str, Port] = {}
         self.powered = False
@@ -82,7 +83,7 @@ class Printer:
         bound: dict[str, Port] = {}
         try:
             for name, handler in handlers.items():
-                bound[name] = Port(address, ports.get(name, 0), handler)
+                bound[name] = Port(address, ports.get(name, 0), handler, self.gate)
                 bound[name].claim()
         except OSError:
             for port in bound.values():
@@ -176,6 +177,10 @@ class Printer:
         machine.locked = not faults.developer_mode
         if faults.developer_mode:
             machine.drop_hms(st.HMS_UNAUTHORISED)
+        if faults.frozen:
+            self.gate.clear()
+        else:
+            self.gate.set()
         self.storage_changed()
         self.broker.apply_drip()
         self.ftps.faults_changed()

@@ -60,22 +60,37 @@ def storage_path(url: str) -> tuple[str, str]:
     return "", ""
 
 
-def plan_job(machine: st.Machine, request: dict[str, Any], path: str, local: Path) -> JobPlan:
-    """Read the plate and work out how the job will go. Never raises for a bad file: the plan carries the error."""
+def inspect(local: Path, request: dict[str, Any]) -> PlateFile | int:
+    """Read the plate that a request names: the plate, or the `print_error` of a file that cannot be parsed.
+
+    Takes as long as the file is big; it touches nothing but the file, so it may run in a thread.
+    """
+    try:
+        plate = read_plate(local, str(request.get("param") or ""))
+    except PrintFileError as error:
+        return error.code
+    wanted = str(request.get("md5") or "")
+    if wanted and wanted != "from_sd_card":
+        with local.open("rb") as file:
+            if hashlib.file_digest(file, "md5").hexdigest() != wanted.lower():
+                return CANNOT_PARSE
+    return plate
+
+
+def plan_job(machine: st.Machine, request: dict[str, Any], path: str, inspected: PlateFile | int) -> JobPlan:
+    """Work out how the job will go. Never raises for a bad file: the plan carries the error."""
     member = str(request.get("param") or "")
-    model = machine.model
-    name = str(request.get("subtask_name") or re.sub(r"(\.gcode)?\.3mf$", "", path.rsplit("/", 1)[-1]))
-    gcode_file = f"/data/{member}" if model.gcode_file_is_path else path.rsplit("/", 1)[-1]
-    plate, error = _read(machine, request, member, local)
+    plate = PlateFile(member, 60.0, 1) if isinstance(inspected, int) else inspected
     slots: tuple[int, ...] = ()
     pause: tuple[int, int] | None = None
+    error = inspected if isinstance(inspected, int) else _unfit(machine, plate)
     if not error:
         slots, error, pause = _route(machine, request, plate)
     nozzle, bed = _temperatures(machine, slots)
     return JobPlan(
-        name=name,
+        name=job_name(request, path),
         path=path,
-        gcode_file=gcode_file,
+        gcode_file=f"/data/{member}" if machine.model.gcode_file_is_path else path.rsplit("/", 1)[-1],
         seconds=plate.seconds,
         layers=plate.layers,
         slots=slots,
@@ -90,21 +105,20 @@ def plan_job(machine: st.Machine, request: dict[str, Any], path: str, local: Pat
     )
 
 
-def _read(machine: st.Machine, request: dict[str, Any], member: str, local: Path) -> tuple[PlateFile, int]:
-    try:
-        plate = read_plate(local, member)
-    except PrintFileError as error:
-        return PlateFile(member, 60.0, 1), error.code
+def job_name(request: dict[str, Any], path: str) -> str:
+    """The display name: as sent, else the file's name without its endings."""
+    return str(request.get("subtask_name") or re.sub(r"(\.gcode)?\.3mf$", "", path.rsplit("/", 1)[-1]))
+
+
+def _unfit(machine: st.Machine, plate: PlateFile) -> int:
+    """The error of a file made for another model or nozzle; 0 when it fits."""
     if not file_fits(machine.model, plate.printer_model_id):
-        return plate, st.ERROR_WRONG_MODEL
-    if plate.nozzle_diameter and float(plate.nozzle_diameter) != float(machine.spec.nozzle_diameter):
-        return plate, st.ERROR_WRONG_NOZZLE
-    wanted = str(request.get("md5") or "")
-    if wanted and wanted != "from_sd_card":
-        with local.open("rb") as file:
-            if hashlib.file_digest(file, "md5").hexdigest() != wanted.lower():
-                return plate, CANNOT_PARSE
-    return plate, 0
+        return st.ERROR_WRONG_MODEL
+    try:
+        other = plate.nozzle_diameter and float(plate.nozzle_diameter) != float(machine.spec.nozzle_diameter)
+    except ValueError:
+        return CANNOT_PARSE
+    return st.ERROR_WRONG_NOZZLE if other else 0
 
 
 def _route(

@@ -33,6 +33,8 @@ class Wire:
         self._closed = False
         self.owner: asyncio.Task[None] | None = None
         """The task that serves this connection; it is cancelled when somebody else ends the connection."""
+        self.gate: asyncio.Event | None = None
+        """While it is clear, nothing more is taken from the socket or put into it."""
         self.drip: tuple[int, float] | None = None
         """When set: send this many bytes at a time, with this pause in seconds between them."""
 
@@ -108,7 +110,9 @@ class Wire:
 
     async def _receive(self, limit: int) -> bytes:
         if self._tls is None:
-            return await self._loop.sock_recv(self._sock, limit)
+            data = await self._loop.sock_recv(self._sock, limit)
+            await self._pass_gate()
+            return data
         while True:
             try:
                 return self._tls.read(limit)
@@ -171,10 +175,15 @@ class Wire:
 
     async def _fill(self) -> None:
         data = await self._loop.sock_recv(self._sock, CHUNK)
+        await self._pass_gate()
         if not data:
             self._incoming.write_eof()
             raise EOFError("connection ended")
         self._incoming.write(data)
+
+    async def _pass_gate(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
 
     async def _flush(self) -> None:
         async with self._write_lock:
@@ -184,6 +193,7 @@ class Wire:
     async def _send(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
+            await self._pass_gate()
             step, pause = self.drip or (len(view), 0.0)
             await self._loop.sock_sendall(self._sock, view[:step])
             view = view[step:]
@@ -201,8 +211,9 @@ class Port:
     refused and nobody else gets the port.
     """
 
-    def __init__(self, host: str, port: int, handler: Handler) -> None:
+    def __init__(self, host: str, port: int, handler: Handler, gate: asyncio.Event) -> None:
         self._handler = handler
+        self._gate = gate
         self._listener: socket.socket | None = self._bind(host, port)
         self.host = host
         self.port = int(self._listener.getsockname()[1])
@@ -275,6 +286,7 @@ class Port:
         while True:
             sock, _ = await loop.sock_accept(listener)
             wire = Wire(sock)
+            wire.gate = self._gate
             wire.owner = loop.create_task(self._serve(wire))
             self._wires[wire] = wire.owner
 

@@ -138,6 +138,8 @@ class HubAsks:
             async with self._turn(printer_id), session.budget.lease(PAIR, SOCKETS_S):
                 return await work(lambda port: session.tunnels.open(printer_id, port), target)
         except (FtpsError, StreamError) as error:
+            if session.ended:  # whatever broke, this is why
+                return Answer(ok=False, code="offline", message="The hub went away.")
             return Answer(ok=False, code=error.code, message=error.sentence)
 
     @asynccontextmanager
@@ -167,6 +169,8 @@ class HubAsks:
             target = self._target(printer, printer.camera_port)
             jpeg = await self._camera.snapshot(printer.id, open_tunnel, target)
         except (CameraError, StreamError) as error:
+            if session.ended:
+                return Answer(ok=False, code="offline", message="The hub went away.")
             return Answer(ok=False, code=error.code, message=error.sentence)
         return Answer(ok=True, data={"jpeg": base64.b64encode(jpeg).decode("ascii")})
 

@@ -139,7 +139,7 @@ class HubCloud:
         self.tenant = await self.store.write(unit)
         self.printers = [await self.add_printer(f"SERIAL{n}", f"127.0.0.{n + 2}") for n in range(2)]
 
-    async def add_printer(self, serial: str, host: str, code: str = "12345678") -> str:
+    async def add_printer(self, serial: str, host: str, code: str = "12345678", **columns: Any) -> str:
         printer = ids.new("prn")
         place = {"tenant": self.tenant, "table": "printers", "row": printer, "column": "access_code_enc"}
         values: Mapping[str, Any] = {
@@ -150,6 +150,7 @@ class HubCloud:
             "ip_address": host,
             "serial_number": serial,
             "access_code_enc": self.vault.seal(Secret(code), **place),
+            **columns,
         }
         await TenantStore(self.store, self.tenant).write(lambda tx: printer_queries.create(tx, values))
         return printer

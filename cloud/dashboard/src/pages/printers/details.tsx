@@ -1,5 +1,6 @@
 import {
   Cable,
+  KeyRound,
   Lightbulb,
   LightbulbOff,
   Pause,
@@ -273,6 +274,11 @@ function Body({ view, onEdit }: { view: PrinterView; onEdit: () => void }) {
     <>
       <div className="grid gap-3">
         <ProblemNote view={view} state={state} />
+        {view.link === "auth_failed" && operate && (
+          <Button look="primary" icon={KeyRound} onClick={onEdit}>
+            Enter the access code
+          </Button>
+        )}
         {needsClearing(view) && operate && <BedCleared id={view.id} name={view.name} />}
         <CurrentPrint view={view} />
         {operate && reachable && <PrintControls view={view} />}

@@ -80,6 +80,9 @@ class Observer:
         if changes.get("cert") and not one.pinned:
             one.pinned = True
             self._aside(self._pin(one, changes["cert"]))
+        if "error" in changes:
+            # Noted now: by the time of the look it may be gone again.
+            self._room.settler.note(printer_id, seen(one.status))
         self._figures(one, changes)
         if full or not _DECIDING.isdisjoint(changes):
             self.look(printer_id)

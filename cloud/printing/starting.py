@@ -145,7 +145,9 @@ class Watch:
     async def _consider_idle(self, job: Held, look: Seen) -> None:
         if not self._sure:
             await self._ask_again(job)
-        elif look.error and look.error != self._error_before and self._lasts(f"error {look.error}", 1.0):
+        elif (
+            look.error and look.error != self._error_before and self._lasts(f"error {look.error}", self._patience.error)
+        ):
             raise WithdrawnError if job.cancel_requested else self._by_error(look.error)
         elif self._online >= self._patience.accept:
             raise WithdrawnError if job.cancel_requested else WrongUrlError(0)

@@ -221,6 +221,7 @@ class PrinterLink:
         if session is None:
             return
         new = bambu.normalise(self._state)
+        session.complete = True
         if session.cert:
             new["cert"] = self._pin = session.cert
         new["link"] = "online"

@@ -39,6 +39,8 @@ _TICK_MS = 500
 # Printers that keep the connection up and stop publishing exist (P1S): ask, then connect again.
 _ASK_MS = 30_000
 _SILENT_MS = 60_000
+# The answer to our question got lost: what comes now are differences to something we do not know.
+_ASK_AGAIN_MS = 10_000
 # Connected and asked, but not a word: said aloud after this time.
 _MUTE_MS = 15_000
 # While a printer digests a new job it may say nothing, and a P1P that was reconnected meanwhile aborted the job.
@@ -67,7 +69,8 @@ class PrinterSession:
     *pin* is the SHA-256 of its certificate in hex, "" to take what it shows, if the name on it is the serial number.
     *on_report(payload)* is called for every message and says whether it was a status. *on_doubt(problem)* is called
     when the printer gives no sign of life although the connection is kept, and with None when it does again.
-    `cert` is the certificate it showed, `up` tells that it has let us in.
+    `cert` is the certificate it showed, `up` tells that it has let us in. Who reads the reports sets `complete` when
+    the printer has told everything.
     """
 
     def __init__(self, entry: dict, pin: str, gate, on_report, on_doubt) -> None:  # type: ignore[type-arg, no-untyped-def]
@@ -90,6 +93,7 @@ class PrinterSession:
         self._connected = self._last_report = self._last_asked = time.ticks_ms()
         self._digesting = None
         self._reported = False
+        self.complete = False
         self.up = False
         self.cert = ""
 
@@ -217,6 +221,8 @@ class PrinterSession:
         if waiting >= _SILENT_MS and not self.digesting:
             raise OSError(errno.ETIMEDOUT)
         pause = _ASK_DIGESTING_MS if self.digesting else _ASK_MS
+        if self._reported and not self.complete:
+            waiting = pause = _ASK_AGAIN_MS
         if waiting >= pause and time.ticks_diff(now, self._last_asked) >= pause:
             await self.ask()
 

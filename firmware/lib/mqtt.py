@@ -40,9 +40,10 @@ _spares: "list[bytearray]" = []
 _INDENTED_FROM = 2048
 _INDENTS = tuple(b"\n" + b" " * width for width in (32, 28, 24, 20, 16, 12, 8, 4))
 
-# A peer that sends more than so many messages a second is slowed down to it, for the sake of the other peers.
-_PER_SECOND = 20
-_PAUSE_MS = 50
+# Handling messages may take a session this part of the time, after a burst: a peer that floods must not starve the
+# others. What it sends beyond waits in its own connection.
+_SHARE = 4
+_BURST_MS = 200
 
 # Acknowledgements that never come are forgotten when so many newer ones are awaited.
 _AWAITED = 16
@@ -170,8 +171,8 @@ class Session:
         self._limit = limit
         self._packets = _Packets()
         self._receipts = {}
-        self._second = time.ticks_ms()
-        self._messages = 0
+        self._paced = time.ticks_ms()
+        self._debt = 0  # milliseconds of rest that are owed to the other sessions
         self._head = memoryview(bytearray(2))
         self._own = bytearray(_SMALL)
         self._buffer = self._own
@@ -195,8 +196,10 @@ class Session:
             while True:
                 kind, body = await self._read_packet()
                 if kind & 0xF0 == _PUBLISH:
+                    began = time.ticks_us()
                     self._incoming(body)
                     await self._answer()
+                    await self._pace(time.ticks_diff(time.ticks_us(), began))
                 elif kind in (_PUBACK, _SUBACK) and len(body) >= 2:
                     self._acknowledged(kind, body)
         finally:
@@ -217,14 +220,13 @@ class Session:
         answer = self._packets.take()
         if answer:
             await self.wire.send(answer)
-        await self._pace()
 
-    async def _pace(self) -> None:
+    async def _pace(self, spent_us: int) -> None:
         now = time.ticks_ms()
-        if time.ticks_diff(now, self._second) >= 1000:
-            self._second, self._messages = now, 0
-        self._messages += 1
-        await asyncio.sleep_ms(_PAUSE_MS if self._messages > _PER_SECOND else 0)
+        rested = time.ticks_diff(now, self._paced)
+        self._paced = now
+        self._debt = max(0, self._debt - max(0, rested)) + spent_us * _SHARE // 1000
+        await asyncio.sleep_ms(max(0, self._debt - _BURST_MS))
 
     def _acknowledged(self, kind: int, body: memoryview) -> None:
         receipt = self._receipts.pop(body[0] << 8 | body[1], None)

@@ -57,14 +57,16 @@ async def run(terms: Terms) -> Report:
 
 
 def _dashboard(folder: Path) -> tuple[dict[str, str], bool]:
-    """Settings for a page at `/`, and whether it is the real one."""
+    """The cloud's environment, with a page at `/`; and whether that is the real one."""
+    # As on any installation, compiled modules are kept for the next start, whatever this shell says.
+    environment = {"PYTHONDONTWRITEBYTECODE": ""}
     dist = Path(__file__).resolve().parents[2] / "cloud" / "dashboard" / "dist"
     if (dist / "index.html").exists():
-        return {}, True
+        return environment, True
     stand_in = folder / "dashboard"
     stand_in.mkdir()
     (stand_in / "index.html").write_text("<!doctype html><title>stand-in</title>\n")
-    return {"PRINTFARM_DASHBOARD_DIR": str(stand_in)}, False
+    return environment | {"PRINTFARM_DASHBOARD_DIR": str(stand_in)}, False
 
 
 async def _round(farm: SimulatedFarm) -> Round:

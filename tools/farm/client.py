@@ -79,7 +79,7 @@ class Client:
     async def upload(self, path: Path, name: str | None = None) -> Any:
         """Upload a sliced file; the answer is the file's record."""
         with path.open("rb") as source:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(quote_fields=False)  # names travel as browsers send them
             form.add_field("file", source, filename=name or path.name, content_type="application/octet-stream")
             return await self.request("POST", "/api/files/upload", data=form)
 

@@ -41,6 +41,7 @@ def p1s(farm: VirtualFarm) -> RunningPrinter:
 
 
 async def look(printer: RunningPrinter, code: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect and log in as a viewer."""
     reader, writer = await asyncio.open_connection(printer.address, printer.ports["camera"], ssl=client_context())
     writer.write(struct.pack("<IIQ32s32s", 0x40, 0x3000, 0, b"bblp", code.encode()))
     await writer.drain()
@@ -48,6 +49,7 @@ async def look(printer: RunningPrinter, code: str) -> tuple[asyncio.StreamReader
 
 
 async def test_the_camera_sends_frames_that_change_with_the_header_alone(p1s: RunningPrinter) -> None:
+    await p1s.control.wait(camera_viewers=0)
     reader, writer = await look(p1s, p1s.access_code)
     frames = []
     async with asyncio.timeout(20):
@@ -76,6 +78,7 @@ async def test_a_wrong_code_sees_nothing(p1s: RunningPrinter) -> None:
 
 
 async def test_only_one_viewer(p1s: RunningPrinter) -> None:
+    await p1s.control.wait(camera_viewers=0)
     reader, writer = await look(p1s, p1s.access_code)
     async with asyncio.timeout(10):
         await reader.readexactly(16)

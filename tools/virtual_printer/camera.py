@@ -25,7 +25,7 @@ class Camera:
 
     def __init__(self, printer: Printer) -> None:
         self._printer = printer
-        self._watched = False
+        self.viewers = 0
 
     async def serve(self, wire: Wire) -> None:
         if self._printer.faults.tls_hang:
@@ -39,14 +39,14 @@ class Camera:
             self._printer.journal.event("camera_refused", reason="login")
             await wire.close()
             return
-        if self._watched:
+        if self.viewers:
             self._printer.journal.event("camera_refused", reason="second viewer")
             return
-        self._watched = True
+        self.viewers = 1
         try:
             await self._show(wire)
         finally:
-            self._watched = False
+            self.viewers = 0
 
     async def _show(self, wire: Wire) -> None:
         self._printer.journal.event("camera_viewer")

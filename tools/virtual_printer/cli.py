@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,7 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
 
 
 async def _run(options: argparse.Namespace, specs: list[PrinterSpec]) -> int:
+    told = _told_to_end(lifeline=options.lifeline)
     farm = Farm(options.folder, options.certificates)
     runner = None
     try:
@@ -116,7 +119,7 @@ async def _run(options: argparse.Namespace, specs: list[PrinterSpec]) -> int:
             farm.announce(host, int(port), options.announce_interval)
         ready = [printer.announcement() for printer in farm.printers.values()]
         print(json.dumps({"ready": True, "control": url, "printers": ready}), flush=True)
-        await _until_told(lifeline=options.lifeline)
+        await told.wait()
     except (OSError, ValueError) as error:
         print(f"virtual_printer: {error}", file=sys.stderr)
         return 1
@@ -127,18 +130,29 @@ async def _run(options: argparse.Namespace, specs: list[PrinterSpec]) -> int:
     return 0
 
 
-async def _until_told(*, lifeline: bool) -> None:
-    """Wait for SIGINT, SIGTERM or, with `lifeline`, the end of standard input (the parent is gone)."""
+def _told_to_end(*, lifeline: bool) -> asyncio.Event:
+    """Set on SIGINT, SIGTERM or, with `lifeline`, at the end of standard input (the parent is gone).
+
+    Listens from the start: whoever reads the ready line may send a signal at once.
+    """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     if lifeline:
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        ending = asyncio.create_task(reader.read())
-        ending.add_done_callback(lambda _: told.set())
-    await told.wait()
+        thread = threading.Thread(target=_watch_lifeline, args=(loop, told), daemon=True)
+        thread.start()
+    return told
+
+
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+    """Wait in a thread: standard input may be a pipe, a file or a terminal, and only pipes can be polled."""
+    while os.read(0, 4096):
+        pass
+    try:
+        loop.call_soon_threadsafe(told.set)
+    except RuntimeError:
+        return  # the loop has ended already, which is what was wanted
 
 
 async def _control(options: argparse.Namespace) -> int:

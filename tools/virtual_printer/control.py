@@ -54,6 +54,7 @@ def state_of(printer: Printer) -> dict[str, Any]:
         "tray_now": machine.tray_now,
         "skipped": list(job.skipped),
         "clients": printer.broker.clients,
+        "camera_viewers": printer.camera.viewers,
         "transferring": printer.ftps.transferring,
         "faults": printer.faults.changed(),
         "counters": dict(printer.journal.counters),

@@ -25,10 +25,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tools import build_firmware
+from tools.programs import tool
+
 ROOT = Path(__file__).resolve().parents[1]
 
 HEAP = "384k"
 """The target: six printers in this heap. Its 64-bit words make it worth about 190 KB on the chip."""
+
+START = "import main; main.main()"
 
 LINES = 2000
 """How much of what the hub said is kept."""
@@ -36,15 +41,6 @@ LINES = 2000
 
 class HubExitedError(RuntimeError):
     """The hub's process ended while something was expected of it."""
-
-
-def tool(name: str) -> str:
-    """The path of a program installed with this Python; FileNotFoundError says how to get it."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if not found:
-        raise FileNotFoundError(f"{name} is not installed: pip install -e '.[farm]'")
-    return found
 
 
 def micropython_lib() -> Path:
@@ -73,9 +69,11 @@ def micropython_lib() -> Path:
 
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    """The process environment in which the firmware finds its modules and its data folder."""
-    firmware = ROOT / "firmware"
-    path = [firmware, ROOT, micropython_lib()]
+    """The process environment in which the firmware finds its modules and its data folder.
+
+    The modules are compiled as they are for a board: from source they would leave the heap in fragments.
+    """
+    path = [build_firmware.compiled(), micropython_lib()]
     return os.environ | {"MICROPYPATH": ":".join([*map(str, path), ".frozen"]), "PF_DATA": str(data_dir)} | more
 
 
@@ -123,7 +121,7 @@ class HubProcess:
         self.heap = heap
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES)
         self.stats: Mapping[str, Any] = {}
-        self._program = list(program) if program else [str(ROOT / "firmware" / "main.py")]
+        self._program = list(program) if program else ["-c", START]
         self._extra: dict[str, str] = {}
         if sockets is not None:
             self._extra["PF_SOCKETS"] = str(sockets)
@@ -251,7 +249,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="data folder with identity.json")
     parser.add_argument("--heap", default=HEAP, help="heap size, such as 384k or 2M")
     options = parser.parse_args()
-    arguments = command(str(ROOT / "firmware" / "main.py"), heap=options.heap)
+    arguments = command("-c", START, heap=options.heap)
     os.execve(arguments[0], arguments, environment(options.folder))  # noqa: S606 - nothing remains to be done here
 
 

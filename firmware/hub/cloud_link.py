@@ -7,6 +7,7 @@ import time
 import tls
 from hub.log import log, log_crash
 from hub.session import ByeError, Session, StaleError
+from hub.tunnel import Buffers
 from lib.frames import HandshakeError, WebSocketError
 from lib.websocket import WebSocket
 from lib.wire import UntrustedError, Wire, resolve, within
@@ -69,6 +70,7 @@ class CloudLink:
         self.links = fleet.links
         self.apply = fleet.apply
         self.commands = None
+        self.buffers = Buffers(board.tunnel_window, board.tunnel_pieces)
         self._firmware = firmware
         self._session = None
         self._context = None

@@ -48,7 +48,7 @@ class Session:
         self._beat_ms = self._dead_ms = 0
         self.welcome = None
         self.pace = Pace(hub.links, 5000)
-        self.tunnels = Tunnels(ws.send_text, ws.send_binary, hub.host_of, hub.tunnel_budget, hub.board.tunnel_window)
+        self.tunnels = Tunnels(ws.send_text, ws.send_binary, hub.host_of, hub.tunnel_budget, hub.buffers)
 
     # ---- the first two messages ------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from shared_protocol import codec
 
 CONNECT_MS = 10_000
 
-# A piece read from the ring: small enough that the cloud is credited while the printer is still taking the rest.
-_PIECE = 4096
+PIECE = 4096
+"""Bytes moved at once: small enough that the cloud is credited while the printer is still taking the rest."""
 
 _MAX_CREDIT = 2**24
 """No honest cloud grants more at once; it keeps a hostile one from making the number grow for ever."""
@@ -29,46 +29,91 @@ _REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)
 _NO_SOCKET = (12, 23, 24)  # ENOMEM, ENFILE, EMFILE: the board has no socket left; not all have names here
 
 
-class Ring:
-    """A fixed buffer of bytes: `put` at one end, `head` and `drop` at the other."""
+_READ = 2048  # bytes from the printer at once: answers and pictures come up, files go down
 
-    def __init__(self, size: int) -> None:
-        self._view = memoryview(bytearray(size))
-        self._size = size
-        self._start = 0
+
+class Buffers:
+    """Memory for tunnels in pieces of 4 KiB, which even a heap in fragments can give; used again and again.
+
+    `window` is what one tunnel may need at once; `kept` pieces stay here when no tunnel needs them.
+    """
+
+    def __init__(self, window: int, kept: int) -> None:
+        self.window = window
+        self._kept = kept
+        self._free = [memoryview(bytearray(PIECE)) for _ in range(kept)]
+
+    def take(self) -> memoryview:
+        """A piece; MemoryError when neither the store nor the heap has one."""
+        return self._free.pop() if self._free else memoryview(bytearray(PIECE))
+
+    def give(self, piece: memoryview) -> None:
+        """This one is no longer used."""
+        if len(self._free) < self._kept:
+            self._free.append(piece)
+
+
+class Ring:
+    """Bytes on their way to a printer: `put` at one end, `head` and `drop` at the other; at most `buffers.window`.
+
+    Takes pieces as it fills and gives them back as it drains, so that a quiet connection holds none.
+    """
+
+    def __init__(self, buffers: Buffers) -> None:
+        self._buffers = buffers
+        self._pieces: "list[memoryview]" = []
+        self._start = 0  # of the oldest byte, in the first piece
         self.used = 0
 
     def put(self, data: memoryview) -> bool:
-        """Copy `data` in; False (and nothing copied) when there is no room."""
-        count = len(data)
-        if self.used + count > self._size:
+        """Copy `data` in; False (and nothing copied) when it is more than the window holds, or the heap."""
+        left, done = len(data), 0
+        if self.used + left > self._buffers.window or not self._room(left):
             return False
-        at = (self._start + self.used) % self._size
-        first = min(count, self._size - at)
-        self._view[at : at + first] = data[:first]
-        if first < count:
-            self._view[: count - first] = data[first:]
-        self.used += count
+        while done < left:
+            at = self._start + self.used
+            within = at % PIECE
+            count = min(left - done, PIECE - within)
+            self._pieces[at // PIECE][within : within + count] = data[done : done + count]
+            self.used += count
+            done += count
         return True
 
-    def head(self, most: int) -> memoryview:
-        """The oldest bytes in one piece, at most `most`; valid until dropped."""
-        return self._view[self._start : min(self._start + min(most, self.used), self._size)]
+    def _room(self, count: int) -> bool:
+        try:
+            while self._start + self.used + count > len(self._pieces) * PIECE:
+                self._pieces.append(self._buffers.take())
+        except MemoryError:
+            return False
+        return True
+
+    def head(self) -> memoryview:
+        """The oldest bytes, as many as lie in one piece; valid until dropped."""
+        return self._pieces[0][self._start : self._start + min(self.used, PIECE - self._start)]
 
     def drop(self, count: int) -> None:
         """Free the oldest `count` bytes."""
-        self._start = (self._start + count) % self._size
+        self._start += count
         self.used -= count
+        if self._start == PIECE or not self.used:
+            self._buffers.give(self._pieces.pop(0))
+            self._start = 0
+
+    def clear(self) -> None:
+        """Drop everything."""
+        while self._pieces:
+            self._buffers.give(self._pieces.pop())
+        self._start = self.used = 0
 
 
 class Tunnel:
     """One connection to a printer. `grant` is what the cloud may send, `credit` what the hub may."""
 
-    def __init__(self, owner: "Tunnels", number: int, window: int, grant: int) -> None:
+    def __init__(self, owner: "Tunnels", number: int, window: int) -> None:
         self.owner = owner
         self.number = number
         self.credit = window
-        self.grant = grant
+        self.grant = owner.buffers.window
         self.wire = None
         self.closed = False
         self._ring = None
@@ -88,23 +133,25 @@ class Tunnel:
         except OSError as error:
             code, message = self._code(error), "connection to the printer failed (%s)" % error.errno
         finally:
+            self._stop()
             await self._finish(code, message)
 
     async def _run(self, host: str, port: int) -> str:
-        ring = Ring(self.grant)
-        buffer = memoryview(bytearray(codec.MAX_DATA))
+        buffer = memoryview(bytearray(_READ))
         wire = await Wire.open(resolve(host, port), limit_ms=CONNECT_MS)
         if self.closed:
             wire.close()
             return "done"
-        self.wire, self._ring = wire, ring
+        self.wire, self._ring = wire, Ring(self.owner.buffers)
         await self.owner.send_text(codec.encode("tunnel_opened", tunnel=self.number, window=self.grant))
         writer = asyncio.create_task(self._write())
         try:
             return await self._read(buffer)
         finally:
+            # The writer must be done with the ring's pieces before another tunnel gets them.
             self._stop()
             await writer
+            self._ring.clear()
 
     def _code(self, error: OSError) -> str:
         if self.wire is not None:
@@ -116,7 +163,6 @@ class Tunnel:
         return "refused" if error.errno in _REFUSED else "unreachable"
 
     async def _finish(self, code: str, message: str) -> None:
-        self._stop()
         if self._drain_limit is not None:
             self._drain_limit.cancel()
         if self.owner.remove(self):
@@ -139,7 +185,7 @@ class Tunnel:
                 self._wake_reader.clear()
                 await self._wake_reader.wait()
                 continue
-            count = await self.wire.read_some(buffer[: min(self.credit, codec.MAX_DATA)])
+            count = await self.wire.read_some(buffer[: min(self.credit, len(buffer))])
             if not count:
                 return "done"
             self.credit -= count
@@ -164,7 +210,7 @@ class Tunnel:
         self._stop()
 
     async def _write_piece(self) -> None:
-        piece = self._ring.head(_PIECE)
+        piece = self._ring.head()
         count = len(piece)
         await self.wire.send(piece)
         self._ring.drop(count)
@@ -176,6 +222,8 @@ class Tunnel:
 
     def data(self, payload: memoryview) -> bool:
         """Bytes from the cloud; False when it sent more than it was granted, or before the tunnel was open."""
+        if self.closed:
+            return True  # crossed with the end
         if self._ring is None or self._ending or not self._ring.put(payload):
             return False
         self._wake_writer.set()
@@ -211,15 +259,15 @@ class Tunnels:
     """All tunnels of one connection to the cloud.
 
     `hosts(printer)` gives the address of a configured printer or None; `budget()` how many tunnels there may be.
-    `send_text` and `send_binary` are the WebSocket's.
+    `send_text` and `send_binary` are the WebSocket's; `buffers` outlives the connection.
     """
 
-    def __init__(self, send_text, send_binary, hosts, budget, window: int) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, send_text, send_binary, hosts, budget, buffers: Buffers) -> None:  # type: ignore[no-untyped-def]
         self.send_text = send_text
         self.send_binary = send_binary
         self._hosts = hosts
         self._budget = budget
-        self._window = window
+        self.buffers = buffers
         self._open: "dict[int, Tunnel]" = {}
         self._over = False
 
@@ -243,7 +291,7 @@ class Tunnels:
         elif len(self._open) >= self._budget():
             await self._refuse(number, "no_socket", "the hub has no socket left")
         else:
-            tunnel = Tunnel(self, number, message["window"], self._window)
+            tunnel = Tunnel(self, number, message["window"])
             self._open[number] = tunnel
             asyncio.create_task(self._guard(tunnel, host, message["port"]))
 

@@ -46,7 +46,8 @@ class Board:
         self.boot_reason = _REASONS.get(machine.reset_cause(), "unknown")
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
-        self.tunnel_window = 32 * 1024 if roomy else 8 * 1024
+        self.tunnel_window = 32 * 1024 if roomy else 4 * 1024
+        self.tunnel_pieces = 9 if roomy else 2
         # A collection takes about 22 ms with external memory: rare, and mostly asked for at quiet moments.
         self.gc_threshold = 256 * 1024 if roomy else 24 * 1024
         self._watchdog = None

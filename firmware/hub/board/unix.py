@@ -23,8 +23,9 @@ class Board:
     gc_threshold = 64 * 1024
     """Bytes allocated until a collection that nobody asked for: a collection takes 1 ms here."""
 
-    tunnel_window = 32 * 1024
-    network_wait_ms = 0
+    tunnel_window = 16 * 1024
+    tunnel_pieces = 5
+    """Pieces of 4 KiB kept for tunnels: a full window, and one for the connection beside it."""
 
     def __init__(self) -> None:
         folder = os.getenv("PF_DATA")

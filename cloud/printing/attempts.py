@@ -81,6 +81,8 @@ class Attempts:
         if now - self._stopped_at.get(job_id, float("-inf")) < STOP_EVERY:
             return None
         self._stopped_at[job_id] = now
+        # Whatever comes of it: a printer that goes on printing is told again.
+        asyncio.get_running_loop().call_later(STOP_EVERY + 0.1, self._room.look_again, one.meta["id"])
         answer = await self._room.controls.try_command(one.meta["id"], "stop", expect=STOPPABLE)
         log.info("job.stop", job=job_id, printer=one.meta["id"], ok=answer.ok, code=answer.code)
         return answer

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import structlog
 
-from cloud.printing.attempts import STOP_EVERY, Attempts
+from cloud.printing.attempts import Attempts
 from cloud.printing.cleaning import Cleaner
 from cloud.printing.live import LivePrinter
 from cloud.printing.room import Room
@@ -134,17 +134,15 @@ class Observer:
             del self._looking[printer_id]
 
     async def _look_once(self, printer_id: str) -> None:
-        loop = asyncio.get_running_loop()
         later = await self._room.settler.look(printer_id)
         if later is not None:
-            loop.call_later(later.seconds, self.look, printer_id)
+            asyncio.get_running_loop().call_later(later.seconds, self.look, printer_id)
         one = self._room.live.printer(printer_id)
         if one is None:
             return
         view = self._room.live.job(one.job_id)
         if view is not None and view["cancel_requested"] and view["status"] in ON_PRINTER and one.online:
             await self._attempts.stop_printer(view["id"])
-            loop.call_later(STOP_EVERY, self.look, printer_id)
         await self._note(one)
         self._cleaner.consider(printer_id)
 

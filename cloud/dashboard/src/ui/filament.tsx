@@ -67,9 +67,11 @@ function Chip({ tray, active }: { tray: Tray; active: boolean }) {
 export function TrayStrip({ trays, active }: { trays: readonly Tray[]; active: number | undefined }) {
   if (trays.length === 0)
     return <p className="flex h-6 items-center text-[0.8125rem] text-ink-faint">No filament known</p>;
+  // An empty holder at the back says nothing; an empty slot of an AMS does.
+  const shown = trays.filter((tray) => tray.loaded || tray.id < EXTERNAL);
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
-      {groupTrays(trays).map(([unit, group]) => (
+      {groupTrays(shown).map(([unit, group]) => (
         <div key={unit} className="flex items-center gap-1">
           <span className="w-3 text-[0.6875rem] font-medium text-ink-faint" aria-hidden>
             {unit >= EXTERNAL ? "•" : unitName(unit)}

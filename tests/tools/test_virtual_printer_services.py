@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -133,6 +134,29 @@ async def test_announcements_name_every_printer() -> None:
                     assert headers["Location"] == own_address()
                     heard[headers["USN"]] = headers["DevModel.bambu.com"]
             assert heard == {farm.printers[0].serial: "N2S", farm.printers[1].serial: "O1D"}
+
+
+# Strangers at the door
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("service", ["mqtt", "ftps", "camera", "detect", "detect_tls"])
+async def test_garbage_does_not_disturb(p1s: RunningPrinter, service: str, encrypted: bool) -> None:
+    """Neither bytes that are no TLS nor nonsense inside it. (The harness fails when the process logs a traceback.)"""
+    luck = random.Random(service)
+    for _ in range(8):
+        tls = client_context() if encrypted and service != "detect" else None
+        _, writer = await asyncio.open_connection(p1s.address, p1s.ports[service], ssl=tls)
+        try:
+            writer.write(
+                luck.choice([luck.randbytes(300), b"GET / HTTP/1.1\r\n\r\n", b"USER bblp\r\nRNTO \0\r\n", b"\x10"])
+            )
+            await writer.drain()
+        except OSError:
+            pass  # it may have hung up already
+        writer.transport.abort()
+    async with Mqtt.session(p1s) as client:
+        assert await client.report(msg=0)
 
 
 # Control API

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import sys
 import tempfile
@@ -126,48 +125,54 @@ class VirtualFarm:
             command += ["--folder", str(folder)] if folder else []
             if announce:
                 command += ["--announce", announce, "--announce-interval", str(announce_interval)]
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                cwd=_ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                limit=1 << 20,
-            )
+            errors = Path(scratch) / "errors.txt"  # a file never fills up, as a pipe nobody reads does
+            with errors.open("wb") as sink:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=sink,
+                    cwd=_ROOT,
+                    limit=1 << 20,
+                )
             try:
-                ready = await _ready(process)
+                ready = await _ready(process, errors)
                 async with aiohttp.ClientSession() as session:
                     yield cls(process, session, ready)
             finally:
-                await _stop(process)
+                await _stop(process, errors)
 
 
-async def _ready(process: asyncio.subprocess.Process) -> dict[str, object]:
-    assert process.stdout is not None and process.stderr is not None
+async def _ready(process: asyncio.subprocess.Process, errors: Path) -> dict[str, object]:
+    assert process.stdout is not None
     try:
         async with asyncio.timeout(READY_TIMEOUT):
             line = await process.stdout.readline()
     except TimeoutError:
         raise RuntimeError("the virtual printers did not become ready") from None
     if not line:
-        errors = (await process.stderr.read()).decode("utf-8", "replace")
-        raise RuntimeError(f"the virtual printers did not start: {errors.strip()}")
+        await process.wait()
+        raise RuntimeError(f"the virtual printers did not start: {_text(errors)}")
     ready = json.loads(line)
     assert isinstance(ready, dict)
     return ready
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    """Close the lifeline, drain what it still says, and make sure that it is gone."""
+async def _stop(process: asyncio.subprocess.Process, errors: Path) -> None:
+    """Close the lifeline and make sure that the process is gone and had nothing to complain about."""
     assert process.stdin is not None
     process.stdin.close()
     try:
         async with asyncio.timeout(STOP_TIMEOUT):
-            _, errors = await process.communicate()
+            await process.communicate()
     except TimeoutError:
         process.kill()
-        _, errors = await process.communicate()
+        await process.communicate()
         raise RuntimeError("the virtual printers did not end when their lifeline was cut") from None
-    if process.returncode not in (0, -9) or b"Traceback" in errors:
-        raise RuntimeError(f"virtual printers ended badly: {errors.decode('utf-8', 'replace')}")
+    said = _text(errors)
+    if "Traceback" in said:
+        raise RuntimeError(f"something went wrong inside the virtual printers: {said}")
+
+
+def _text(errors: Path) -> str:
+    return errors.read_text(errors="replace").strip()

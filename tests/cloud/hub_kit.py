@@ -166,7 +166,9 @@ class HubCloud:
         assert session is not None
         return session
 
-    def dial(self, *, key: str | None = None, subprotocols: tuple[str, ...] = version.SUBPROTOCOLS) -> Any:
+    def dial(
+        self, *, key: str | None = None, subprotocols: tuple[str, ...] = version.SUBPROTOCOLS, **options: Any
+    ) -> Any:
         """A handshake, as an async context manager or awaitable."""
         return websockets.connect(
             f"ws://127.0.0.1:{self.port}/hub/v1/link",
@@ -175,6 +177,7 @@ class HubCloud:
             compression=None,
             ping_interval=None,
             proxy=None,
+            **options,
         )
 
     def hello(self, **changes: Any) -> dict[str, Any]:

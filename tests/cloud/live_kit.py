@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -167,12 +166,3 @@ async def live_cloud() -> AsyncIterator[LiveCloud]:
     finally:
         await cloud.gateway.close()
         await bus.drain()
-
-
-def deaf_socket(port: int) -> socket.socket:
-    """A connection with the smallest receive buffer the system gives, for a browser that will not read."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-    sock.connect(("127.0.0.1", port))
-    sock.setblocking(False)
-    return sock

@@ -43,3 +43,12 @@ async def serving(routes: Sequence[BaseRoute], *, ws: type[asyncio.Protocol] = S
         server.should_exit = True
         await serving
         listener.close()
+
+
+def deaf_socket(port: int) -> socket.socket:
+    """A connection with the smallest receive buffer the system gives, for a peer that will not read."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    sock.connect(("127.0.0.1", port))
+    sock.setblocking(False)
+    return sock

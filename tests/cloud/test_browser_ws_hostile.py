@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import cloud.live.browser as browser_module
 from cloud.live.outbox import MAX_REPLIES, BrowserOutbox, TooManyReplies
 from cloud.live.room import TenantRoom
-from tests.cloud.live_kit import Browser, LiveCloud, deaf_socket, live_cloud
+from tests.cloud.live_kit import Browser, LiveCloud, live_cloud
+from tests.cloud.serving import deaf_socket
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
 from cloud.storage.tenant import TenantStore
 from tests.cloud.hub_kit import BOOT, FULL_STATUS, FakeHub, HubCloud, denial, hub_cloud
+from tests.cloud.serving import deaf_socket
 
 EVENT = {
     "from": "idle", "to": "running", "task": "t", "task_id": "1", "file": "f", "error": 0, "percent": 0, "layer": 0,
@@ -328,6 +329,45 @@ async def test_welcome_says_what_is_stored_of_this_boot(cloud: HubCloud) -> None
         assert hub.welcome["acked"] == 4
     async with cloud.connected(boot="boot0002") as hub:
         assert hub.welcome["acked"] == 0
+
+
+# ---- hubs that do not listen
+
+
+async def deaf_hub(cloud: HubCloud) -> FakeHub:
+    """A welcomed hub that reads nothing from then on."""
+    hub = FakeHub(await cloud.dial(sock=deaf_socket(cloud.port)))
+    await hub.say("hello", **cloud.hello())
+    await hub.until("welcome")
+    hub.socket.transport.pause_reading()
+    return hub
+
+
+async def test_a_hub_that_takes_nothing_is_cut_off_before_it_costs_memory(cloud: HubCloud) -> None:
+    hub = await deaf_hub(cloud)
+    session = cloud.session
+    with capture_logs() as logs:
+        for _ in range(2000):
+            for _ in range(100):
+                session.pace(1000)
+            await asyncio.sleep(0)
+            if session.ended:
+                break
+    assert "hub.outbox_overflow" in [entry["event"] for entry in logs]
+    await cloud.watcher.until("offline", cloud.hub)
+    hub.socket.transport.abort()
+
+
+async def test_a_hub_that_does_not_take_a_frame_in_time_is_gone(tmp_path: Path) -> None:
+    async with hub_cloud(tmp_path, send_s=0.2) as cloud:
+        hub = await deaf_hub(cloud)
+        session = cloud.session
+        async with asyncio.timeout(10):
+            while not session.outbox.stalled_for:
+                session.pace(1000)
+                await asyncio.sleep(0)
+        await cloud.watcher.until("offline", cloud.hub)
+        hub.socket.transport.abort()
 
 
 # ---- nonsense

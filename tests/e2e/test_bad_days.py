@@ -20,9 +20,8 @@ NAMES = [
     "power cut",
     "locked",
     "wrong code",
-    "off",
-    "finished alone",
 ]
+HUBS = 2
 PRINTERS = [PrinterSpec(model="P1S", name=name, speed=60, trays=green_trays()) for name in NAMES[:4]] + [
     PrinterSpec(model="X1C", name="locked", speed=60, trays=green_trays(), faults={"developer_mode": False}),
     PrinterSpec(model="A1", name="wrong code", speed=60, trays=green_trays()),
@@ -71,10 +70,10 @@ async def test_the_hub_is_killed_in_mid_upload(farm: Farm) -> None:
         job = await farm.queue(file, printer)
         await until(live, job, "uploading")
         await live.until(lambda now: (now.jobs[job].get("upload_percent") or 0) > 10)
-        await farm.hub.kill()
+        await farm.hubs[printer.hub].kill()
         # The user sees the printers offline within seconds, and the job waiting for its hub.
         await live.until(lambda now: now.printers[printer.id]["hub"] == "offline", limit=12)
-        await farm.hub.start()
+        await farm.hubs[printer.hub].start()
         await printer.control.fault(throttle_kbps=0)
         await until(live, job, "completed")
     await printed_once(printer)
@@ -85,10 +84,10 @@ async def test_the_hub_is_killed_in_mid_print(farm: Farm) -> None:
     async with farm.api.live() as live:
         job = await farm.queue(await farm.upload(sample(seconds=600)), printer)
         await until(live, job, "printing")
-        await farm.hub.kill()
+        await farm.hubs[printer.hub].kill()
         await live.until(lambda now: now.printers[printer.id]["hub"] == "offline", limit=12)
         assert live.jobs[job]["status"] == "printing", "printers print on without a hub; so does the job"
-        await farm.hub.start()
+        await farm.hubs[printer.hub].start()
         await live.until(lambda now: is_online(now, printer.id))
         await until(live, job, "completed")
     await printed_once(printer)
@@ -144,6 +143,7 @@ async def test_the_printer_is_off_all_the_time(farm: Farm) -> None:
         "ip_address": "127.0.0.1",
         "serial_number": "01P00A999999999",
         "access_code": "00000000",
+        "hub_id": farm.hub_ids[0],
         "mqtt_port": 9,
         "ftps_port": 9,
     }

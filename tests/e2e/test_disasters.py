@@ -43,9 +43,9 @@ async def test_a_start_is_never_sent_to_a_busy_printer(farm: Farm) -> None:
         await printer.control.do("start", seconds=300, layers=20)
         job = await farm.queue(await farm.upload(sample(seconds=120)), printer)
         await live.until(lambda now: now.jobs[job].get("waiting_reason"))
-        await printer.control.wait(gcode_state="FINISH")
+        await live.until(lambda now: now.printers[printer.id].get("state") == "finish")
         # What somebody started at the screen lies on the plate too.
-        await live.until(lambda now: now.printers[printer.id].get("cleared") is False)
+        assert live.printers[printer.id]["cleared"] is False
         assert live.jobs[job]["status"] == "queued"
         assert await printer.control.commands("project_file") == []
         await farm.clear(printer)

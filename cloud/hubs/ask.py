@@ -41,8 +41,10 @@ from cloud.storage.tenant import TenantStore
 
 log = structlog.get_logger(__name__)
 
-SOCKETS_S: Final = 20.0
-"""How long a transfer waits for the hub's sockets before the asker is told to come again."""
+SOCKETS_S: Final = 300.0
+"""How long a transfer stands in line for the hub's sockets before the asker is told to come again."""
+TURN_S: Final = 20.0
+"""The same for another file of the same printer: `printing` asks for one at a time, so this is a rest of the last."""
 CAMERA_SOCKET_S: Final = 8.0
 """A person waits for the picture."""
 _CLEAR_DATA_FAMILY: Final = "A1"
@@ -146,7 +148,7 @@ class HubAsks:
     async def _turn(self, printer_id: str) -> AsyncIterator[None]:
         lock = self._busy[printer_id]
         try:
-            async with asyncio.timeout(SOCKETS_S):
+            async with asyncio.timeout(TURN_S):
                 await lock.acquire()
         except TimeoutError:
             raise StreamError("busy", "Another file is on its way to this printer.") from None

@@ -17,6 +17,7 @@ class SocketBudget:
     def __init__(self, total: int) -> None:
         self._free = total
         self._total = total
+        self._over: StreamError | None = None
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @staticmethod
@@ -40,7 +41,9 @@ class SocketBudget:
             self.release(count)
 
     async def acquire(self, count: int, seconds: float) -> None:
-        """Take `count` sockets. Raises StreamError("no_socket"), at once when there can never be so many."""
+        """Take `count` sockets. Raises StreamError: no_socket, at once when there can never be so many; offline."""
+        if self._over is not None:
+            raise self._over
         if count > self._total:
             raise StreamError("no_socket", "This hub has too many printers to have sockets left for this.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -61,6 +64,14 @@ class SocketBudget:
         self._free += count
         self._serve()
 
+    def close(self) -> None:
+        """The hub is gone: whoever waits is told, and whoever comes."""
+        self._over = StreamError("offline", "The hub is not connected.")
+        while self._waiting:
+            _, turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(self._over)
+
     def _serve(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             count, turn = self._waiting.popleft()
@@ -70,7 +81,8 @@ class SocketBudget:
 
     def _give_up(self, count: int, turn: asyncio.Future[None]) -> None:
         if turn.done() and not turn.cancelled():
-            self.release(count)  # served in the very moment of giving up
+            if turn.exception() is None:
+                self.release(count)  # served in the very moment of giving up
         else:
             turn.cancel()
             self._waiting = deque(entry for entry in self._waiting if entry[1] is not turn)

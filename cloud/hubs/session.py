@@ -124,16 +124,20 @@ class HubSession:
             self.end(Ending(1011, "the connection broke"))  # unless it is known better
             self._report(tasks)
             ending = self._ended.result()
-            self.tunnels.over()
+            self._drop_tunnels()
             await self._say_bye(ending)
         finally:
             self.end(Ending(1012, "the server stops"))
-            self.tunnels.over()
+            self._drop_tunnels()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await sockets.close(self._websocket, ending.code, ending.reason)
         return ending
+
+    def _drop_tunnels(self) -> None:
+        self.tunnels.over()
+        self.budget.close()
 
     def _report(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:

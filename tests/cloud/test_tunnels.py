@@ -373,3 +373,16 @@ async def test_a_hub_without_free_sockets_says_so_at_once_or_in_time() -> None:
     with pytest.raises(StreamError):
         async with budget.lease(1, 1):
             pass
+
+
+async def test_whoever_waits_for_sockets_of_a_hub_that_leaves_is_told() -> None:
+    budget = SocketBudget(2)
+    await budget.acquire(2, 1)
+    waiting = [asyncio.create_task(budget.acquire(count, 60)) for count in (2, 1)]
+    await asyncio.sleep(0)
+    budget.close()
+    results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), WAIT_S)
+    assert [getattr(error, "code", error) for error in results] == ["offline", "offline"]
+    budget.release(2)
+    with pytest.raises(StreamError, match="not connected"):
+        await budget.acquire(1, 1)

@@ -20,8 +20,8 @@ from cloud.data_dir import DataDirError, locked
 from cloud.draining import Draining
 from cloud.settings import Settings, SettingsError
 from cloud.sockets import SocketProtocol
-from cloud.storage.errors import StoreError
-from cloud.storage.migrations.runner import UnknownRevisionError
+from cloud.storage import migrations
+from cloud.storage.migrations.runner import MigrationError, UnknownRevisionError
 from cloud.storage.secrets import SecretKeyError
 
 log = structlog.get_logger(__name__)
@@ -74,17 +74,29 @@ class Server(uvicorn.Server):
 
 
 def run(settings: Settings) -> int:
-    """Serve until told to stop; the exit status."""
+    """Serve until told to stop; the exit status. What keeps it from starting is told in a sentence, not a traceback."""
     logs.configure(settings.log_format, settings.log_level)
     try:
         with locked(settings.data_dir), _bound(settings) as listener:
             settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
             log.info("starting", **settings.shown())
+            settings.key_ring()
+            _migrate(settings)
             return _serve(settings, listener)
-    except (DataDirError, SecretKeyError, UnknownRevisionError, StoreError) as error:
+    except (DataDirError, SecretKeyError, UnknownRevisionError, _CannotStartError) as error:
         return _refuse(str(error))
-    except OSError as error:
-        return _refuse(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.")
+
+
+class _CannotStartError(RuntimeError):
+    """The message is for the person who started the program."""
+
+
+def _migrate(settings: Settings) -> None:
+    try:
+        asyncio.run(migrations.migrate(settings.database))
+    except MigrationError as error:
+        log.exception("the database cannot be brought up to date")
+        raise _CannotStartError(f"The database cannot be used: {error}") from None
 
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
@@ -119,9 +131,10 @@ def _bound(settings: Settings) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host.strip("[]"), settings.port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        sentence = f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}."
+        raise _CannotStartError(sentence) from None
     listener.set_inheritable(False)
     return listener
 

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from structlog.testing import capture_logs
 
 from cloud.storage.migrations import head, migrate
-from cloud.storage.migrations.runner import SCRIPTS, UnknownRevisionError
+from cloud.storage.migrations.runner import SCRIPTS, MigrationError, UnknownRevisionError
 from cloud.storage.tables import metadata
 
 
@@ -80,12 +80,12 @@ HALF = """\
 
 async def test_a_step_that_fails_half_way_leaves_nothing(path: Path, tmp_path: Path) -> None:
     scripts = scripts_with(tmp_path / "scripts", HALF)
-    with pytest.raises(Exception, match="syntax error"):
+    with pytest.raises(MigrationError, match="syntax error"):
         await migrate(url(path), scripts)
     assert tables_in(path) == set()
     await migrate(url(path))
     before = tables_in(path)
-    with pytest.raises(Exception, match="syntax error"):
+    with pytest.raises(MigrationError, match="syntax error"):
         await migrate(url(path), scripts)
     assert tables_in(path) == before
     with sqlite3.connect(path) as db:

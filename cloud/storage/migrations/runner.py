@@ -13,9 +13,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, event, select, table, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from cloud.storage.errors import StoreError
 from cloud.storage.store import Tx
 
 log = structlog.get_logger(__name__)
@@ -25,6 +27,10 @@ SCRIPTS = Path(__file__).parent
 POSTGRES_LOCK = 7_236_178_104_559
 LOCK_SECONDS = 60
 STATEMENT_SECONDS = 300
+
+
+class MigrationError(StoreError):
+    """The database cannot be reached, or a step failed; nothing was changed. The message is one line."""
 
 
 class UnknownRevisionError(RuntimeError):
@@ -55,7 +61,7 @@ async def applied(tx: Tx) -> str | None:
 async def migrate(url: str, scripts: Path = SCRIPTS) -> None:
     """Bring the database at `url` (as for `Store.open`) to `head()`.
 
-    Raises UnknownRevisionError rather than touching a database that is newer than the program.
+    Raises MigrationError; and UnknownRevisionError rather than touching a database that is newer than the program.
     """
     engine = _engine(url)
     try:
@@ -65,6 +71,8 @@ async def migrate(url: str, scripts: Path = SCRIPTS) -> None:
                 await connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRES_LOCK})"))
             await connection.run_sync(_upgrade, scripts)
+    except (DBAPIError, OSError) as error:
+        raise MigrationError(str(error).partition("\n")[0]) from error
     finally:
         await engine.dispose()
 

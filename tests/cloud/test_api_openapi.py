@@ -1,0 +1,145 @@
+"""The OpenAPI document: valid, complete, and true - schemathesis asks and compares."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.cloud.api_kit import Cloud, running_cloud
+from tools.sample_file import PRESETS, build_sample
+
+CASES = int(os.environ.get("PRINTFARM_SCHEMATHESIS_CASES", "0"))
+"""Per operation: few here, more by night, and then every boundary of every field as well."""
+CONFIG = """\
+[checks]
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
+"""
+"""503 is the truth when a printer's hub is away, and is documented."""
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+async def document(cloud: Cloud) -> Any:
+    return await cloud.anonymous().ok("GET", "/api/openapi.json")
+
+
+async def test_the_document_is_valid(document: Any) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"] == "3.1.0"
+
+
+async def test_each_operation_has_its_own_name_a_summary_and_a_role(document: Any) -> None:
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names) > 35
+    for operation in operations:
+        assert operation["summary"]
+        assert operation["x-role"] in ("public", "viewer", "operator", "owner")
+        assert operation["security"] == [] if operation["x-role"] == "public" else operation["security"]
+
+
+async def test_the_paths_of_the_old_system_are_there(document: Any) -> None:
+    old = {
+        "/api/printers/": {"get", "post"},
+        "/api/printers/{id}": {"get", "put", "patch", "delete"},
+        "/api/printers/{id}/connect": {"post"},
+        "/api/printers/{id}/disconnect": {"post"},
+        "/api/printers/{id}/status": {"get"},
+        "/api/print-jobs/": {"get", "post"},
+        "/api/print-jobs/{id}": {"get", "put", "patch", "delete"},
+        **{f"/api/print-jobs/{{id}}/{verb}": {"post"} for verb in ("start", "pause", "resume", "cancel")},
+        "/api/files/": {"get"},
+        "/api/files/upload": {"post"},
+        "/api/files/{id}/download": {"get"},
+        "/api/files/{id}": {"get", "patch", "delete"},
+    }
+    assert {path: set(document["paths"][path]) for path in old} == old
+
+
+async def test_access_codes_and_passwords_are_write_only(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["PrinterIn"]["properties"]["access_code"]["writeOnly"] is True
+    assert schemas["LoginIn"]["properties"]["password"]["writeOnly"] is True
+    for name, schema in schemas.items():
+        if name.endswith(("Out", "Detail", "List", "Status")):
+            assert "access_code" not in schema.get("properties", {})
+
+
+async def test_what_methods_a_path_knows_is_told(cloud: Cloud) -> None:
+    for path in ("/api/printers/", "/api/printers"):
+        async with cloud.owner.http.request("PATCH", path) as answer:
+            assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+            assert (await answer.json())["error"]["code"] == "method_not_allowed"
+    async with cloud.owner.http.head("/api/printers/") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+
+
+async def test_odd_requests_get_the_one_shape_of_errors(cloud: Cloud) -> None:
+    owner, json = cloud.owner, {"content-type": "application/json"}
+    assert await owner.refused("GET", "/api/nothing") == (404, "not_found")
+    assert await owner.refused("GET", "/api/printers/%00") == (404, "not_found")
+    assert await owner.refused("GET", f"/api/printers/{'x' * 500}") == (404, "not_found")
+    assert await owner.refused("POST", "/api/hubs/", data=b"{", headers=json) == (400, "invalid_json")
+    assert await owner.refused("POST", "/api/hubs/", data=b'{"name": "\xff"}', headers=json) in [
+        (400, "invalid_json"),
+        (422, "invalid"),
+    ]
+    assert await owner.refused("POST", "/api/hubs/", data=b"[" * 100_000, headers=json) in [
+        (400, "invalid_json"),
+        (422, "invalid"),
+    ]
+    assert await owner.refused("POST", "/api/hubs/", data=b" " * 300_000, headers=json) == (413, "too_large")
+    assert await owner.refused("POST", "/api/hubs/", data=b"name=x") == (415, "unsupported_media_type")
+
+
+async def test_every_answer_carries_the_security_headers_and_a_request_id(cloud: Cloud) -> None:
+    for path, status in (("/api/printers/", 401), ("/healthz", 200), ("/api/nothing", 404), ("/missing.js", 404)):
+        async with cloud.anonymous().http.get(path, headers={"x-request-id": "abcdefgh-1234"}) as answer:
+            assert answer.status == status
+            assert "script-src 'self'" in answer.headers["content-security-policy"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["x-frame-options"] == "DENY"
+            assert answer.headers["x-request-id"] == "abcdefgh-1234"
+    async with cloud.anonymous().http.get("/healthz", headers={"x-request-id": "<script>"}) as answer:
+        assert answer.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.timeout(600)
+async def test_schemathesis_finds_no_fault(cloud: Cloud, tmp_path: Path) -> None:
+    printer = await cloud.printer()
+    _, file = await cloud.owner.upload(build_sample(PRESETS["bracket_p1s"]))
+    await cloud.owner.ok("POST", "/api/print-jobs/", {"print_file_id": file["id"], "hold": True})
+    assert printer["id"]
+    await _run_schemathesis(cloud, tmp_path)
+
+
+async def _run_schemathesis(cloud: Cloud, folder: Path) -> None:
+    (folder / "schemathesis.toml").write_text(CONFIG)
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
+        f"{cloud.base}/api/openapi.json",
+        "--header", f"Authorization: Bearer {cloud.owner.token}",
+        "--checks", checks,
+        "--phases", "coverage,fuzzing" if CASES else "fuzzing",
+        "--max-examples", str(CASES or 8),
+        "--exclude-path", "/api/auth/logout",  # would end the session it works in
+        "--exclude-path-regex", "^/api/auth/(login|setup)$",  # slow by design, and throttled
+        "--seed", "20261122",
+        "--workers", "1",
+        "--no-color",
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()[-6000:]

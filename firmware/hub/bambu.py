@@ -54,7 +54,7 @@ _SECURED = 1 << 29  # in `fun`: commands must be signed
 
 def new_state(serial: str) -> dict:  # type: ignore[type-arg]
     """What is known of a printer before it has said anything."""
-    state = {"units": {}, "trays": {}, "nozzles": {}, "kinds": {}, "hms": [], "skipped": []}
+    state: "dict" = {"units": {}, "trays": {}, "nozzles": {}, "kinds": {}, "hms": [], "skipped": []}
     model = by_serial(serial)
     if model:
         state["model"] = model
@@ -68,7 +68,7 @@ def parse(payload: "bytes | memoryview") -> "dict | None":  # type: ignore[type-
     """
     for attempt in range(2):
         try:
-            report = json.loads(payload)
+            report = json.loads(payload)  # type: ignore[type-var]
             return report if isinstance(report, dict) else None
         except UnicodeError:
             if not attempt:

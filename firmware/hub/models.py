@@ -61,7 +61,7 @@ def versions(answer: "dict[str, object]") -> "dict[str, object]":
     Keys it does not say are absent.
     """
     modules = items(answer.get("module"), 64)
-    found = {}
+    found: "dict[str, object]" = {}
     code = _model(modules)
     if code:
         found["model"] = code

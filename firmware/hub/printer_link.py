@@ -28,6 +28,11 @@ _STABLE_MS = 30_000
 _ENOUGH_MS = 5_000
 
 
+# Boards without external memory, and tests. With megabytes a collection costs more than it saves.
+_TIGHT = gc.mem_alloc() + gc.mem_free() < 1_000_000
+_LARGE_REPORT = 2048
+
+
 class _Pending:
     """The command under way: what it waits for, and what came of it."""
 
@@ -38,7 +43,7 @@ class _Pending:
         self.command = request[self.section]["command"]
         self.sequence = request[self.section]["sequence_id"]
         self.already = requests.happened(name, args, status)
-        self.result = None
+        self.result: "dict | None" = None  # type: ignore[type-arg]
         self.done = asyncio.Event()
 
     def settle(self, code: "str | None", message: str = "") -> None:
@@ -76,17 +81,17 @@ class PrinterLink:
         self._on_transition = on_transition
         self._gate = gate
         self._clock = clock
-        self._task = None
-        self._session = None
+        self._task: "asyncio.Task | None" = None  # type: ignore[type-arg]
+        self._session: "PrinterSession | None" = None
         self._stopping = False
         self._wake = asyncio.Event()
         self._state = bambu.new_state(self._serial)
         self._fresh = False  # this connection has told its whole state
-        self._first_at = None
+        self._first_at: "int | None" = None
         self._garbled = 0  # reports of this connection that could not be read
-        self._known_state = None
+        self._known_state: "str | None" = None
         self._turn = asyncio.Lock()
-        self._pending = None
+        self._pending: "_Pending | None" = None
         self.status = {"link": "off" if entry.get("off") else "connecting"}
         if self._pin:
             self.status["cert"] = self._pin
@@ -152,6 +157,9 @@ class PrinterLink:
             link, problem, refused = error.link, error.problem, error.link != "offline"
         except (OSError, EOFError, MqttError) as error:
             problem = _trouble(error, session.up)
+        except MemoryError:
+            gc.collect()
+            problem = "The hub has no memory left for this printer."
         except Exception as error:
             # A fault of ours must not end this printer's connection for ever.
             log_crash("printer " + self._serial, error)
@@ -192,6 +200,8 @@ class PrinterLink:
         if pending is not None and pending.name == "refresh" and bambu.is_full(report.get("print")):
             pending.settle(None)
         del report  # ten times the size of what is made of it
+        if _TIGHT and len(payload) > _LARGE_REPORT:
+            gc.collect()  # what is kept would otherwise settle behind it, and leave the heap in small pieces
         self._fresh = self._fresh or self._told_everything()
         if self._fresh:
             self._publish()
@@ -321,7 +331,7 @@ class PrinterLink:
                 return _done()  # it took the command, and what it asks for is so
             took = "took the command but did not answer." if receipt.acked else "did not even take the command."
             return _failed("no_answer", "The printer " + took)
-        return pending.result
+        return pending.result  # type: ignore[return-value]
 
 
 def _transition(before: str, old: dict, new: dict) -> dict:  # type: ignore[type-arg]

@@ -82,16 +82,17 @@ class PrinterSession:
         self._gate = gate
         self._on_report = on_report
         self._on_doubt = on_doubt
-        self._wire = None
-        self._mqtt = None
+        self._wire: "Wire" = None  # type: ignore[assignment]
+        self._mqtt: "Session" = None  # type: ignore[assignment]
         self._closing = False
         self._doubted = False
-        self._error = None
-        self._unacceptable = None
+        self._error: "Exception | None" = None
+        self._unacceptable: "Unacceptable | None" = None
         self._ended = asyncio.Event()
         self._sequence = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
         self._connected = self._last_report = self._last_asked = time.ticks_ms()
-        self._digesting = None
+        self._job_at = self._connected
+        self._has_job = False
         self._reported = False
         self.complete = False
         self.up = False
@@ -183,7 +184,7 @@ class PrinterSession:
     async def _read(self) -> None:
         try:
             await self._mqtt.run()
-        except (OSError, EOFError, MqttError) as error:
+        except (OSError, EOFError, MqttError, MemoryError) as error:
             self._error = error
         finally:
             self._ended.set()
@@ -205,7 +206,7 @@ class PrinterSession:
             await self._watch_signs_of_life(now)
             await self._watch_reports(now)
 
-    async def _watch_signs_of_life(self, now: int) -> None:
+    async def _watch_signs_of_life(self, now) -> None:  # type: ignore[no-untyped-def]
         quiet = time.ticks_diff(now, self._wire.last_rx)
         dead = quiet >= _DEAD_MS
         if dead and not self.digesting:
@@ -214,7 +215,7 @@ class PrinterSession:
         if quiet >= _PING_MS and time.ticks_diff(now, self._wire.last_tx) >= _PING_MS:
             await within(self._wire, _DEAD_MS, self._mqtt.ping())
 
-    async def _watch_reports(self, now: int) -> None:
+    async def _watch_reports(self, now) -> None:  # type: ignore[no-untyped-def]
         waiting = time.ticks_diff(now, self._last_report)
         if not self._reported and time.ticks_diff(now, self._connected) >= _MUTE_MS:
             self._doubt(True, _MUTE)
@@ -234,17 +235,17 @@ class PrinterSession:
     @property
     def digesting(self) -> bool:
         """A job was sent a short time ago and does not run yet."""
-        if self._digesting is not None and time.ticks_diff(time.ticks_ms(), self._digesting) >= DIGEST_MS:
-            self._digesting = None
-        return self._digesting is not None
+        if self._has_job and time.ticks_diff(time.ticks_ms(), self._job_at) >= DIGEST_MS:
+            self._has_job = False
+        return self._has_job
 
     def job_sent(self) -> None:
         """The printer has a new job to digest, from now on."""
-        self._digesting = time.ticks_ms()
+        self._has_job, self._job_at = True, time.ticks_ms()
 
     def job_runs(self) -> None:
         """It has been digested."""
-        self._digesting = None
+        self._has_job = False
 
     def next_sequence(self) -> str:
         """The next sequence number, in the range that the vendor's own programs use."""

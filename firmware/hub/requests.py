@@ -214,7 +214,9 @@ def answers(report: dict) -> list:  # type: ignore[type-arg]
     found = []
     for section in ("print", "system", "info", "camera", "xcam"):
         body = report.get(section)
-        command = text(body.get("command"), 40) if isinstance(body, dict) else None
+        if not isinstance(body, dict):
+            continue
+        command = text(body.get("command"), 40)
         if command and command != "push_status":
             code, message = _verdict(body)
             found.append((section, command, text(body.get("sequence_id"), 16) or "", code, message))

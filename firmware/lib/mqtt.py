@@ -27,13 +27,14 @@ _SUBACK = 0x90
 _HEAD = 5  # room for a fixed header in front of the body
 _PIECE = 1024
 
-# Each session owns a small buffer. Larger packets, which take milliseconds a second, are read into one of a few
-# buffers that all sessions share and that double until they hold the largest. Should many peers send slowly at the
-# same time, more are made for as long as that lasts.
+# Each session owns a small buffer. Larger packets, which take milliseconds a second, are read into buffers that all
+# sessions share; the first is there from the start, as a heap in use may have no such piece left. When it is taken
+# for longer than a moment, by a peer that sends slowly, others are made.
 _SMALL = 512
-_LARGE = 8 * 1024
+_LARGE = 16 * 1024
 _SPARES = 2
-_spares: "list[bytearray]" = []
+_spares = [bytearray(_LARGE)]
+_MOMENT_MS = 30
 
 # Some printers indent their JSON by four: more than half of 30 KB is then line breaks and blanks.
 # A line break inside a JSON string is always escaped, so these runs are never part of a value.
@@ -96,7 +97,7 @@ class _Packets(MQTTClient):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(b"", "")
         self.sock = _Memory()
-        self.message = None
+        self.message: "tuple[bytes, bytes | memoryview] | None" = None
         self.set_callback(self._arrived)
 
     def _arrived(self, topic: bytes, payload: "bytes | memoryview", *flags: bool) -> None:
@@ -170,7 +171,7 @@ class Session:
         self._on_message = on_message
         self._limit = limit
         self._packets = _Packets()
-        self._receipts = {}
+        self._receipts: "dict[int, Receipt]" = {}
         self._paced = time.ticks_ms()
         self._debt = 0  # milliseconds of rest that are owed to the other sessions
         self._head = memoryview(bytearray(2))
@@ -280,6 +281,9 @@ class Session:
                 await self._skip(size)
                 continue
             end = await self._read_body(size)
+            if not end:
+                self.dropped += 1
+                continue
             if kind & 0xF0 != _PUBLISH:
                 return kind, memoryview(self._buffer)[_HEAD:end]
             head = bytes((kind,)) + encode_length(end - _HEAD)
@@ -302,28 +306,38 @@ class Session:
         return kind, size
 
     async def _read_body(self, left: int) -> int:
-        """Read a body behind the room for the header, without indentation; return its end."""
+        """Read a body behind the room for the header, without indentation; return its end.
+
+        0 when the heap has no room: the body was skipped then.
+        """
         at = _HEAD
         indented = left > _INDENTED_FROM
-        if at + left > _SMALL:
-            self._borrow()
-        while left:
-            take = min(left, _PIECE)
-            if at + take > len(self._buffer):
-                self._grow(at)
-            piece = memoryview(self._buffer)[at : at + take]
-            await self.wire.fill(piece)
-            left -= take
-            if indented:
-                text = squeeze(bytes(piece))
-                take = len(text)
-                self._buffer[at : at + take] = text
-            at += take
-        return at
+        try:
+            if at + left > _SMALL:
+                await self._borrow()
+            while left:
+                take = min(left, _PIECE)
+                if at + take > len(self._buffer):
+                    self._grow(at)
+                piece = memoryview(self._buffer)[at : at + take]
+                await self.wire.fill(piece)
+                left -= take
+                if indented:
+                    text = squeeze(bytes(piece))
+                    take = len(text)
+                    self._buffer[at : at + take] = text
+                at += take
+            return at
+        except MemoryError:
+            self._give_back()
+            await self._skip(left)
+            return 0
 
-    def _borrow(self) -> None:
+    async def _borrow(self) -> None:
         if self._buffer is self._own:
-            self._buffer = _spares.pop() if _spares else bytearray(_LARGE)
+            if not _spares:
+                await asyncio.sleep_ms(_MOMENT_MS)
+            self._buffer = _spares.pop() if _spares else bytearray(_LARGE // 2)
 
     def _grow(self, used: int) -> None:
         # No extend(): it may move the bytes from under the views that still look at them.

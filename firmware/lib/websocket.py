@@ -53,7 +53,7 @@ class WebSocket:
 
     def __init__(self, wire: Wire, limit: int) -> None:
         self.wire = wire
-        self.subprotocol = None
+        self.subprotocol: "str | None" = None
         self._limit = limit
         self._lock = asyncio.Lock()
         self._scratch = bytearray(14 + _PIECE)
@@ -138,7 +138,7 @@ class WebSocket:
         return bytes(body)
 
     @property
-    def last_rx(self) -> int:
+    def last_rx(self):  # type: ignore[no-untyped-def]
         """`time.ticks_ms()` of the last byte received."""
         return self.wire.last_rx
 

@@ -16,7 +16,7 @@ import asyncio
 import errno
 import socket
 import time
-from asyncio import core
+from asyncio import core  # type: ignore[attr-defined]
 
 import tls
 
@@ -33,7 +33,7 @@ _UNTRUSTED = (_REFUSED, -0x2700, -0x7680)
 _READ = 0
 _WRITE = 1
 
-_pinning = None
+_pinning: "tls.SSLContext | None" = None
 _judge = None  # asked about the certificate of the handshake that is being driven at this moment
 
 _last_good: "dict[tuple[str, int], object]" = {}
@@ -71,8 +71,9 @@ def pinned_context() -> "tls.SSLContext":
     global _pinning
     if _pinning is None:
         _pinning = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-        _pinning.verify_mode = tls.CERT_OPTIONAL  # CERT_NONE would not ask, CERT_REQUIRED wants an authority
-        _pinning.verify_callback = _verify
+        # CERT_NONE would not ask, CERT_REQUIRED wants an authority.
+        _pinning.verify_mode = tls.CERT_OPTIONAL  # type: ignore[attr-defined]
+        _pinning.verify_callback = _verify  # type: ignore[attr-defined]
     return _pinning
 
 
@@ -112,8 +113,8 @@ class Wire:
     @classmethod
     async def open(
         cls,
-        address: object,
-        context: "object | None" = None,
+        address,
+        context: "tls.SSLContext | None" = None,
         name: "str | None" = None,
         limit_ms: int = 10_000,
     ) -> "Wire":

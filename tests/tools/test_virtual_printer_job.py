@@ -97,7 +97,7 @@ async def test_a_600_s_job_at_speed_120_takes_about_five_seconds(farm: VirtualFa
         states = (await printer.control.journal())["states"]
         times = {entry["gcode_state"]: entry["time"] for entry in states}
         assert 0.25 < times["RUNNING"] - times["PREPARE"] < 1
-        assert 4 < times["FINISH"] - times["PREPARE"] < 8
+        assert 4 < times["FINISH"] - times["PREPARE"] < 12
 
 
 @pytest.mark.parametrize("index", [2, 3])

@@ -164,7 +164,8 @@ class HubSession:
         while not self._ended.done():
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
-                self.end(Ending(1000, "the hub left"))
+                reason = str(message.get("reason") or "")[:60]
+                self.end(Ending(1000, f"the hub left ({message.get('code')} {text(reason)})"))
                 return
             if not self._ended.done():
                 self.inbox.take(dict(message))

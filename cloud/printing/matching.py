@@ -162,8 +162,10 @@ def _unfit(job: Demand, printer: Machine) -> Waiting | None:
         return Waiting(code="model", sentence="is not the chosen printer")
     if job.model_id is None and job.target is None:
         return Waiting(code="model", sentence="the file does not say which printer model it is for")
-    reported = printer.status.get("model") or printer.model
-    if job.model_id is not None and not compatible(job.model_id, reported):
+    reported = printer.status.get("model")
+    # What a printer says of itself outweighs what was typed in, as long as it is a model that is known.
+    model = reported if reported and by_code(reported) else printer.model
+    if job.model_id is not None and not compatible(job.model_id, model):
         return Waiting(code="model", sentence="the file is for another printer model")
     if _differs(job.nozzle, _nozzle(printer)):
         return Waiting(code="nozzle", sentence=f"needs a {job.nozzle} mm nozzle – it has {_nozzle(printer)} mm")

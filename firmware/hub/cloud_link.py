@@ -69,11 +69,11 @@ class CloudLink:
         self.outbox = outbox
         self.links = fleet.links
         self.apply = fleet.apply
-        self.commands = None
+        self.commands: "object | None" = None
         self.buffers = Buffers(board.tunnel_window, board.tunnel_pieces)
         self._firmware = firmware
-        self._session = None
-        self._context = None
+        self._session: "Session | None" = None
+        self._context: "tls.SSLContext | None" = None
         self._epoch = 0
         self._stale = 0
         self._backoff = Backoff()
@@ -226,7 +226,7 @@ class CloudLink:
             if not authorities:
                 raise UntrustedError("no authority's certificate (*.der) in the data folder")
             self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-            self._context.verify_mode = tls.CERT_REQUIRED
+            self._context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]
             for der in authorities:
                 self._context.load_verify_locations(der)
         return self._context

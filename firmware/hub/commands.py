@@ -138,7 +138,7 @@ class Commands:
         if message["id"] in self._running:
             return  # its result is on the way
         self._running.add(message["id"])
-        asyncio.create_task(self._serve(message, time.ticks_ms()))
+        asyncio.create_task(self._serve(message, time.ticks_ms()))  # type: ignore[arg-type]
 
     async def _serve(self, message: "dict", arrived: int) -> None:  # type: ignore[type-arg]
         ident = message["id"]

@@ -119,7 +119,7 @@ class Config:
                 document = self._read(name)
                 if document is not None:
                     CONFIG.check(document, "")
-                    return document, name == _PRINTERS
+                    return document, name == _PRINTERS  # type: ignore[return-value]
             except ProtocolError as error:
                 log("config", "%s is damaged at %s" % (name, error.path))
             except ValueError:

@@ -5,6 +5,10 @@ import asyncio
 from hub.log import log, log_crash
 from hub.printer_link import PrinterLink
 
+MYPY = False  # true to the type checker alone
+if MYPY:
+    from hub.cloud_link import CloudLink
+
 
 class Fleet:
     """`links` (printer id -> PrinterLink) is what the other parts share. `cloud` is set by the composition root."""
@@ -17,7 +21,7 @@ class Fleet:
         self._gate = asyncio.Lock()  # one TLS handshake at a time: each takes the chip's whole attention
         self._turns: "dict[str, asyncio.Lock]" = {}
         self.links: "dict[str, PrinterLink]" = {}
-        self.cloud = None
+        self.cloud: "CloudLink | None" = None
 
     def start(self) -> None:
         """Run the printers remembered on flash."""

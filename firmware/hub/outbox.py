@@ -26,7 +26,8 @@ class _File:
         self.count = 0
         self.last: "dict[str, int]" = {}
         self.open = True  # takes more events
-        self.memory = None  # lines that the flash did not take; then there is no file
+        # Lines that the flash did not take; then there is no file.
+        self.memory: "list" = None  # type: ignore[assignment, type-arg]
         self.forgotten = 0  # of those, how many had to go
 
     def note(self, event: "dict") -> None:  # type: ignore[type-arg]
@@ -42,7 +43,7 @@ class _File:
         # Behind a torn line nothing more is written: the next line would be glued to it.
         self.open = whole
 
-    def read(self, position: int) -> "tuple[dict | None, int]":  # type: ignore[type-arg]
+    def read(self, position: int):  # type: ignore[no-untyped-def]
         """The next event from `position` on, and the position behind it; None at the end."""
         if self.memory is not None:
             position = max(position, self.forgotten)

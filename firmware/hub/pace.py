@@ -16,8 +16,8 @@ class Pace:
         self._links = links
         self.status_ms = status_ms
         self._sent: "dict[str, dict]" = {}  # type: ignore[type-arg]
-        self._sent_at: "dict[str, int]" = {}
-        self._due: "dict[str, int]" = {}
+        self._sent_at: "dict" = {}  # type: ignore[type-arg]
+        self._due: "dict" = {}  # type: ignore[type-arg]
 
     def changed(self, printer: str, urgent: bool) -> None:
         """A status is different now."""

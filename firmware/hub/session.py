@@ -46,7 +46,7 @@ class Session:
         self._reader = hub.outbox.reader()
         self._events = True
         self._beat_ms = self._dead_ms = 0
-        self.welcome = None
+        self.welcome: "dict" = {}  # type: ignore[type-arg]
         self.pace = Pace(hub.links, 5000)
         self.tunnels = Tunnels(ws.send_text, ws.send_binary, hub.host_of, hub.tunnel_budget, hub.buffers)
 

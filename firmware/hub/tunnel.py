@@ -114,11 +114,11 @@ class Tunnel:
         self.number = number
         self.credit = window
         self.grant = owner.buffers.window
-        self.wire = None
+        self.wire: "Wire" = None  # type: ignore[assignment]
         self.closed = False
-        self._ring = None
+        self._ring: "Ring" = None  # type: ignore[assignment]
         self._consumed = 0
-        self._drain_limit = None
+        self._drain_limit: "asyncio.Task | None" = None  # type: ignore[type-arg]
         self._ending = False  # the cloud has closed: what is in the ring still goes out
         self._wake_writer = asyncio.Event()
         self._wake_reader = asyncio.Event()

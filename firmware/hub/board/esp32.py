@@ -50,7 +50,7 @@ class Board:
         self.tunnel_pieces = 9 if roomy else 2
         # A collection takes about 22 ms with external memory: rare, and mostly asked for at quiet moments.
         self.gc_threshold = 256 * 1024 if roomy else 24 * 1024
-        self._watchdog = None
+        self._watchdog: "machine.WDT | None" = None
         self._nvs = NVS("printfarm")
         self._uptime = 0
         self._ticked = time.ticks_ms()

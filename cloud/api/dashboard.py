@@ -31,12 +31,12 @@ class Dashboard:
         await self._respond(Request(scope)).__call__(scope, receive, send)
 
     def _respond(self, request: Request) -> Response:
-        path = request.url.path
+        path = "/index.html" if request.url.path == "/" else request.url.path
         if request.method not in ("GET", "HEAD"):
             return _refused(405, "method_not_allowed", "This cannot be done here.")
         if path.startswith(("/api/", "/hub/")):
             return _refused(404, "not_found", "There is nothing here.")
-        file = self._files.get("/index.html" if path == "/" else path)
+        file = self._files.get(path)
         if file is not None:
             return self._file(request, path, file)
         if "." in path.rsplit("/", 1)[-1]:
@@ -52,7 +52,7 @@ class Dashboard:
         kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         accepted = request.headers.get("accept-encoding", "")
         for encoding, ending in _ENCODINGS.items():
-            packed = self._files.get(f"/{file.name}{ending}" if path == "/index.html" else path + ending)
+            packed = self._files.get(path + ending)
             if packed is not None and encoding in accepted:
                 return FileResponse(packed, headers={**headers, "content-encoding": encoding}, media_type=kind)
         return FileResponse(file, headers=headers, media_type=kind)

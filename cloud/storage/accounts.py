@@ -1,7 +1,7 @@
 """Queries: tenants, people, their sessions, and set-up links."""
 
 import msgspec
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, delete, select, update
 
 from cloud.storage import clock, ids
 from cloud.storage.store import Tx
@@ -39,10 +39,6 @@ async def create_tenant(tx: Tx, name: str) -> str:
 
 async def any_user(tx: Tx) -> bool:
     return await tx.value(select(users.c.id).limit(1)) is not None
-
-
-async def all_tenants(tx: Tx) -> list[str]:
-    return [row["id"] for row in await tx.all(select(tenants.c.id).order_by(tenants.c.created_at))]
 
 
 async def create_user(tx: TenantTx, *, email: str, name: str, password_hash: str, role: str) -> User:
@@ -148,7 +144,3 @@ async def use_setup_link(tx: Tx, token_hash: str) -> bool:
         .values(used_at=clock.now())
     )
     return used == 1
-
-
-async def count_users(tx: TenantTx) -> int:
-    return int(await tx.value(select(func.count()).select_from(users).where(users.c.tenant_id == tx.tenant_id)))

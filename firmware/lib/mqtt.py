@@ -43,7 +43,7 @@ _INDENTS = tuple(b"\n" + b" " * width for width in (32, 28, 24, 20, 16, 12, 8, 4
 
 # Handling messages may take a session this part of the time, after a burst: a peer that floods must not starve the
 # others. What it sends beyond waits in its own connection.
-_SHARE = 4
+_SHARE = 8
 _BURST_MS = 200
 
 # Acknowledgements that never come are forgotten when so many newer ones are awaited.

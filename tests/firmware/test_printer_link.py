@@ -270,16 +270,18 @@ async def test_three_bad_printers_do_not_disturb_a_good_one(links: Links) -> Non
         VirtualFarm.start([spec("X1C", faults=faults) for faults in bad], address=own_address()) as worse,
         VirtualFarm.start([spec()], address=own_address()) as better,
     ):
-        for number, printer in enumerate(worse.printers):
-            links.add(entry_of(printer, f"bad{number}"))
-        await asyncio.sleep(0.5)
         links.add(entry_of(better.printers[0]))
         await links.until(link="online", within=8)
+        before = sorted([(await links.command("speed", level=1 + n % 4))["took"] for n in range(40)])
+        for number, printer in enumerate(worse.printers):
+            links.add(entry_of(printer, f"bad{number}"))
+        await links.until("bad1", link="online", within=10)
         await asyncio.sleep(3)  # the flood is at its height
         await links.late()
         took = sorted([(await links.command("speed", level=1 + n % 4))["took"] for n in range(40)])
         late = (await links.late())["ms"]
-        assert took[20] < 40 and took[38] < 100 and late < 80, (took, late)
+        # Compared with the same printer alone, as this machine may have other work.
+        assert took[20] < before[20] + 30 and took[38] < before[38] + 60 and late < 120, (before, took, late)
         assert links.status("bad0").get("link", "connecting") in ("connecting", "offline")
         assert links.status("bad1")["link"] == "online"
 

@@ -49,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL[:SERIAL[:CODE]]",
         help=f"add a printer; models: {', '.join(MODELS)}",
     )
-    run.add_argument("--config", type=Path, help='JSON file: {"printers": [{"model": …}, …]}')
+    run.add_argument(
+        "--config", type=Path, help='JSON file ("-": first line of standard input): {"printers": [{"model": …}, …]}'
+    )
     run.add_argument("--speed", type=float, help="how much faster than real time they print")
     run.add_argument("--address", default="127.0.0.1", help="address of printers without their own")
     run.add_argument(
@@ -75,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
 def _specs(options: argparse.Namespace) -> list[PrinterSpec]:
     specs: list[PrinterSpec] = []
     if options.config:
-        data = json.loads(options.config.read_text())
+        # A line of standard input leaves no file with access codes behind, however the parent ends.
+        text = sys.stdin.readline() if str(options.config) == "-" else options.config.read_text()
+        data = json.loads(text)
         if not isinstance(data, dict) or not isinstance(data.get("printers"), list):
             raise ValueError(f'{options.config} must hold {{"printers": [...]}}')
         specs += [from_json(entry) for entry in data["printers"]]

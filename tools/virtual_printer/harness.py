@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 
@@ -114,28 +115,24 @@ class VirtualFarm:
         otherwise all sit on `address` with ports of their own. `folder` keeps the storages over restarts.
         `announce` is HOST:PORT for NOTIFY datagrams. Raises RuntimeError when the process does not become ready.
         """
-        with tempfile.TemporaryDirectory(prefix="virtual-farm-") as scratch:
-            config = Path(scratch) / "farm.json"
-            config.write_text(json.dumps({"printers": [to_json(spec) for spec in specs]}))
-            config.chmod(0o600)
-            command = [sys.executable, "-m", "tools.virtual_printer", "run", "--lifeline"]
-            command += ["--config", str(config), "--address", address]
-            command += ["--certificates", str(certificates or certificate_cache())]
-            command += ["--standard-ports"] if standard_ports else []
-            command += ["--folder", str(folder)] if folder else []
-            if announce:
-                command += ["--announce", announce, "--announce-interval", str(announce_interval)]
-            errors = Path(scratch) / "errors.txt"  # a file never fills up, as a pipe nobody reads does
-            with errors.open("wb") as sink:
-                process = await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=sink,
-                    cwd=_ROOT,
-                    limit=1 << 20,
-                )
+        command = [sys.executable, "-m", "tools.virtual_printer", "run", "--lifeline", "--config", "-"]
+        command += ["--address", address, "--certificates", str(certificates or certificate_cache())]
+        command += ["--standard-ports"] if standard_ports else []
+        command += ["--folder", str(folder)] if folder else []
+        if announce:
+            command += ["--announce", announce, "--announce-interval", str(announce_interval)]
+        # A nameless file for its errors never fills up, as a pipe nobody reads does, and vanishes with us.
+        with tempfile.TemporaryFile() as errors:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                cwd=_ROOT,
+                limit=1 << 20,
+            )
             try:
+                await _tell(process, {"printers": [to_json(spec) for spec in specs]})
                 ready = await _ready(process, errors)
                 async with aiohttp.ClientSession() as session:
                     yield cls(process, session, ready)
@@ -143,7 +140,14 @@ class VirtualFarm:
                 await _stop(process, errors)
 
 
-async def _ready(process: asyncio.subprocess.Process, errors: Path) -> dict[str, object]:
+async def _tell(process: asyncio.subprocess.Process, config: dict[str, object]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(config).encode() + b"\n")
+    with contextlib.suppress(ConnectionError):  # it died already; `_ready` says why
+        await process.stdin.drain()
+
+
+async def _ready(process: asyncio.subprocess.Process, errors: IO[bytes]) -> dict[str, object]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(READY_TIMEOUT):
@@ -158,7 +162,7 @@ async def _ready(process: asyncio.subprocess.Process, errors: Path) -> dict[str,
     return ready
 
 
-async def _stop(process: asyncio.subprocess.Process, errors: Path) -> None:
+async def _stop(process: asyncio.subprocess.Process, errors: IO[bytes]) -> None:
     """Close the lifeline and make sure that the process is gone and had nothing to complain about."""
     assert process.stdin is not None
     process.stdin.close()
@@ -174,5 +178,6 @@ async def _stop(process: asyncio.subprocess.Process, errors: Path) -> None:
         raise RuntimeError(f"something went wrong inside the virtual printers: {said}")
 
 
-def _text(errors: Path) -> str:
-    return errors.read_text(errors="replace").strip()
+def _text(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return errors.read().decode("utf-8", "replace").strip()

@@ -63,7 +63,7 @@ async def test_from_a_dropped_file_to_a_cleared_bed(desk: Desk, farm: Farm) -> N
     await desk.sees(uploads, "Wandhalter größer.gcode.3mf")
     await uploads.get_by_role("button", name="Print it").click()
     dialog = page.get_by_role("dialog", name="Print Wandhalter größer")
-    await dialog.get_by_role("radio", name=re.compile("Plate 2")).check(force=True)
+    await dialog.get_by_text("Plate 2", exact=True).click()
     await desk.sees(dialog, "12.5 g")
     await dialog.get_by_role("radio", name=re.compile("^Marie")).check()
     await dialog.get_by_role("button", name="Add to queue").click()
@@ -107,11 +107,11 @@ async def test_pause_resume_and_stop(desk: Desk, farm: Farm) -> None:
     await desk.sees(sheet, "Printing", within=60)
     await sheet.get_by_role("button", name="Pause").click()
     await desk.sees(sheet, "Paused")
-    await printer.control.wait(state="PAUSE")
+    await printer.control.wait(gcode_state="PAUSE")
     await sheet.get_by_role("button", name="Resume").click()
     await desk.sees(sheet, "Printing")
 
-    await sheet.get_by_role("radio", name="Sport").check(force=True)
+    await sheet.get_by_text("Sport", exact=True).click()
     await expect(sheet.get_by_role("radio", name="Sport")).to_be_checked()
     light = sheet.get_by_role("button", name=re.compile("Light"))
     before = await light.get_attribute("aria-pressed")
@@ -154,7 +154,8 @@ async def test_a_job_says_why_it_waits_and_can_be_released_and_cancelled(desk: D
     # Nikola has white only: the reason is in words, and nothing was started.
     waiting = rows.filter(has_text="Waiting")
     await desk.sees(waiting, re.compile("PLA", re.IGNORECASE), within=30)
-    assert GREEN.lower() not in (await waiting.inner_text()).lower(), "colours have names"
+    await desk.sees(waiting, re.compile("needs green PLA", re.IGNORECASE))
+    assert GREEN not in await waiting.inner_text(), "colours have names"
     await waiting.get_by_role("button", name="Cancel").click()
     await expect(rows).to_have_count(1)
     await rows.get_by_role("button", name="Cancel").click()
@@ -171,7 +172,7 @@ async def test_a_file_that_cannot_be_printed_says_why(desk: Desk, tmp_path: Path
     )
     uploads = page.get_by_role("region", name="Uploads")
     await desk.sees(uploads.get_by_role("listitem").filter(has_text="model.stl"), "Only sliced files")
-    await desk.sees(uploads.get_by_role("listitem").filter(has_text="broken"), "damaged")
+    await desk.sees(uploads.get_by_role("listitem").filter(has_text="broken"), "not a 3MF file")
     assert await desk.axe() == []
     await uploads.get_by_role("button", name="Dismiss all").click()
 

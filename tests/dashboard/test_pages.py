@@ -128,7 +128,8 @@ async def test_targets_on_a_phone_are_large_enough(farm: Farm, browser: Browser,
                 .map(([html, box]) => `${box.width}x${box.height} ${html}`)"""
             )
             assert small == [], path
-        await expect(phone.page.get_by_role("navigation", name="Main")).to_be_visible()
+            if "printer" not in path:  # a sheet covers the bar
+                await expect(phone.page.get_by_role("navigation", name="Main")).to_be_visible()
 
 
 async def test_the_grid_is_reached_by_keyboard(desk: Desk, pages: dict[str, str]) -> None:
@@ -144,7 +145,6 @@ async def test_the_grid_is_reached_by_keyboard(desk: Desk, pages: dict[str, str]
     await page.keyboard.type("marie")
     await expect(page.locator("[data-printer]")).to_have_count(1)
     await expect(page).to_have_url(re.compile(r"\?q=marie$"))
-    await page.keyboard.press("Escape")
     link = page.get_by_role("link", name="Marie")
     await link.focus()
     await page.keyboard.press("Enter")

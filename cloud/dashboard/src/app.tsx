@@ -24,7 +24,7 @@ const Waiting = () => (
 );
 
 const Lost = () => (
-  <Empty icon={Compass} title="Nothing is here">
+  <Empty icon={Compass} title="Nothing is here" main>
     The address may be old. The menu leads back.
   </Empty>
 );

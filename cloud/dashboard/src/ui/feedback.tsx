@@ -13,16 +13,19 @@ interface EmptyProps {
   title: string;
   children: ReactNode;
   action?: ReactNode;
+  /** When it is all that stands on the page. */
+  main?: boolean;
 }
 
 /** Nothing here yet: says what belongs here and how it gets here. */
-export function Empty({ icon: Icon, title, children, action }: EmptyProps) {
+export function Empty({ icon: Icon, title, children, action, main }: EmptyProps) {
+  const Heading = main ? "h1" : "h2";
   return (
     <div className="mx-auto grid max-w-md justify-items-center gap-3 px-4 py-14 text-center sm:py-20">
       <span className="grid size-14 place-items-center rounded-2xl bg-well text-ink-soft">
         <Icon aria-hidden className="size-7" strokeWidth={1.6} />
       </span>
-      <h2 className="text-lg font-semibold">{title}</h2>
+      <Heading className="text-lg font-semibold">{title}</Heading>
       <div className="text-[0.9375rem] text-ink-soft">{children}</div>
       {action && <div className="mt-2 flex flex-wrap justify-center gap-2">{action}</div>}
     </div>

@@ -17,6 +17,21 @@ export function Swatch({ color, className }: { color: string; className?: string
   );
 }
 
+/** A sentence of the server's in which a filament's colour stands as #RRGGBB: shown as a swatch and its name. */
+export function Words({ text }: { text: string }) {
+  return text.split(/(#[0-9A-F]{6}\b)/i).map((part, index) =>
+    index % 2 ? (
+      // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one sentence never change places
+      <span key={index} className="whitespace-nowrap">
+        <Swatch color={part} className="mr-1 inline-block size-3 align-baseline" />
+        {colorName(part)}
+      </span>
+    ) : (
+      part
+    ),
+  );
+}
+
 export const trayName = (tray: Tray): string =>
   tray.loaded ? `${tray.type || "unknown filament"}, ${colorName(tray.color)}` : "empty";
 

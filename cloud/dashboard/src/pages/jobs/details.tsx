@@ -12,7 +12,7 @@ import { buttonClass } from "../../ui/button";
 import { cx } from "../../ui/cx";
 import { Dialog } from "../../ui/dialog";
 import { Failed, Skeleton } from "../../ui/feedback";
-import { Swatch } from "../../ui/filament";
+import { Swatch, Words } from "../../ui/filament";
 import { useNow } from "../../ui/now";
 import { JOB_LOOK, JobBadge, Progress, STATE_LOOK } from "../../ui/state";
 import { Thumb } from "../../ui/thumb";
@@ -46,7 +46,11 @@ function Step({ step, last }: { step: JobStep; last: boolean }) {
             {clock(at)}
           </time>
         </p>
-        {step.reason && <p className="text-sm text-pretty text-ink-soft">{step.reason}</p>}
+        {step.reason && (
+          <p className="text-sm text-pretty text-ink-soft">
+            <Words text={step.reason} />
+          </p>
+        )}
       </div>
     </li>
   );
@@ -128,11 +132,13 @@ function Body({ job }: { job: JobDetail }) {
         </div>
       )}
       {status === "queued" && current.waiting_reason && (
-        <p className="mt-4 rounded-xl bg-well px-3 py-2.5 text-sm text-pretty">{current.waiting_reason}</p>
+        <p className="mt-4 rounded-xl bg-well px-3 py-2.5 text-sm text-pretty">
+          <Words text={current.waiting_reason} />
+        </p>
       )}
       {current.failure_reason && (
         <p className="mt-4 rounded-xl bg-error-soft px-3 py-2.5 text-sm text-pretty text-error">
-          {current.failure_reason}
+          <Words text={current.failure_reason} />
         </p>
       )}
       <div className="mt-4 flex flex-wrap gap-2">

@@ -5,6 +5,7 @@ import type { Job } from "../../api/types";
 import { baseName, duration, finishClock, moment } from "../../domain/format";
 import { useJob, usePrinter } from "../../live/live";
 import type { JobStatus, JobView } from "../../live/types";
+import { Words } from "../../ui/filament";
 import { useNow } from "../../ui/now";
 import { JOB_LOOK, JobBadge, Progress } from "../../ui/state";
 import { Thumb } from "../../ui/thumb";
@@ -111,7 +112,9 @@ export function LiveJobRow({ id }: { id: string }) {
         </div>
       )}
       {!running && job.waiting_reason && (
-        <p className="mt-0.5 text-sm text-pretty text-ink-soft">{job.waiting_reason}</p>
+        <p className="mt-0.5 text-sm text-pretty text-ink-soft">
+          <Words text={job.waiting_reason} />
+        </p>
       )}
       {job.cancel_requested && <p className="mt-0.5 text-sm text-ink-soft">Being cancelled…</p>}
     </Row>
@@ -143,7 +146,11 @@ export function HistoryRow({ job }: { job: Job }) {
         </>
       }
     >
-      {job.failure_reason && <p className="mt-0.5 text-sm text-pretty text-ink-soft">{job.failure_reason}</p>}
+      {job.failure_reason && (
+        <p className="mt-0.5 text-sm text-pretty text-ink-soft">
+          <Words text={job.failure_reason} />
+        </p>
+      )}
     </Row>
   );
 }

@@ -12,6 +12,8 @@ from shared_protocol.schema import ProtocolError
 
 SEND_BUFFER: Final = 64 * 1024
 """Bytes taken from a writer and not yet sent: enough to keep the socket busy while the writer is woken."""
+FRAME_DATA: Final = 4096 - 3
+"""Bytes of data in a frame: half of what the protocol allows, since the hub must find that much heap in one piece."""
 LEAST_CREDIT: Final = 1024
 """Do not cut a chunk into smaller pieces than this: a window is never smaller, so the credit for it will come."""
 MAX_CREDIT: Final = 2**31
@@ -72,13 +74,13 @@ class Tunnel:
     async def write(self, data: bytes) -> None:
         """Returns when the bytes are taken into a small buffer. Raises StreamError."""
         view = memoryview(data)
-        for start in range(0, len(view), codec.MAX_DATA):
+        for start in range(0, len(view), FRAME_DATA):
             self._check_writable()
             while self._queued >= SEND_BUFFER:
                 self._writable.clear()
                 await self._writable.wait()
                 self._check_writable()
-            chunk = view[start : start + codec.MAX_DATA]
+            chunk = view[start : start + FRAME_DATA]
             self._outgoing.append(chunk)
             self._queued += len(chunk)
             if self.sendable:

@@ -39,12 +39,12 @@ class Dashboard:
         file = self._files.get(path)
         if file is not None:
             return self._file(request, path, file)
-        if "." in path.rsplit("/", 1)[-1]:
-            return _refused(404, "not_found", "There is no such file.")
         if self._index is None:
             return _refused(
                 404, "no_dashboard", "The dashboard is not built. The API is described at /api/openapi.json."
             )
+        if "." in path.rsplit("/", 1)[-1]:
+            return _refused(404, "not_found", "There is no such file.")
         return self._file(request, "/index.html", self._index)
 
     def _file(self, request: Request, path: str, file: Path) -> Response:

@@ -6,6 +6,7 @@ copied, once for each version, into the repository's cache. Needs the extra `dev
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,16 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
 _STUBS = ("micropython-esp32-stubs", "micropython-stdlib-stubs")
+_TICKS_IMPORT = "from _mpy_shed.time_mp import _Ticks, _TicksCPU, _TicksMs, _TicksUs"
+# Ticks are integers. The stubs' private names for them cannot be written in code that has no `typing`.
+_TICKS = re.compile(r"\b_Ticks(CPU|Ms|Us)?\b")
 _CHECKED = ("firmware/lib", "firmware/hub", "firmware/main.py", "firmware/boot.py")
 
 
 def stub_folder() -> Path:
     """The stubs in a folder of their own, made when it is not there yet."""
     found = [distribution(name) for name in _STUBS]
-    folder = _ROOT / ".cache" / ("micropython-stubs-" + "-".join(one.version for one in found))
+    folder = _ROOT / ".cache" / ("micropython-types-" + "-".join(one.version for one in found))
     if not folder.exists():
         scratch = folder.with_suffix(".new")
         shutil.rmtree(scratch, ignore_errors=True)
@@ -35,7 +39,10 @@ def _copy(stubs: Distribution, folder: Path) -> None:
         if file.suffix in (".pyi", ".typed") or file.name == "VERSIONS":
             target = folder / str(file)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(str(stubs.locate_file(file))), target)
+            text = Path(str(stubs.locate_file(file))).read_text("utf-8")
+            if file.name == "time.pyi":
+                text = _TICKS.sub("int", text.replace(_TICKS_IMPORT, ""))
+            target.write_text(text, "utf-8")
 
 
 def main(arguments: list[str]) -> int:

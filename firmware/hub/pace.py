@@ -1,7 +1,9 @@
 """When a printer's status goes to the cloud, and what of it: newest wins, nothing queues.
 
-A changed status leaves at once when it is urgent or when the last one is old enough; otherwise when its turn comes.
-However slow the connection, there is one remembered state and one due time a printer.
+A changed status leaves at once when it is urgent or when fewer have left than there was time for; otherwise when its
+turn comes. So a printer that reports every second is never late: had it once to wait, because something urgent had
+left just before, it would otherwise wait with every report from then on. However slow the connection, there is one
+remembered state and one due time a printer.
 """
 
 import time
@@ -16,20 +18,32 @@ class Pace:
         self._links = links
         self.status_ms = status_ms
         self._sent: "dict[str, dict]" = {}  # type: ignore[type-arg]
-        self._sent_at: "dict" = {}  # type: ignore[type-arg]
+        self._paid: "dict" = {}  # type: ignore[type-arg]
         self._due: "dict" = {}  # type: ignore[type-arg]
 
     def changed(self, printer: str, urgent: bool) -> None:
         """A status is different now."""
         now = time.ticks_ms()
         due = now
-        last = self._sent_at.get(printer)
-        # Reports come every second, give or take: one that comes a little early is not made to wait.
-        if not urgent and last is not None and time.ticks_diff(now, last) * 5 < self.status_ms * 4:
-            due = time.ticks_add(last, self.status_ms)
+        spacing = self._spacing()
+        ahead = self._ahead(printer, now)
+        if not urgent and spacing < ahead <= 2 * spacing:
+            due = time.ticks_add(now, ahead - spacing)
         known = self._due.get(printer)
         if known is None or time.ticks_diff(due, known) < 0:
             self._due[printer] = due
+
+    def _spacing(self) -> int:
+        # Reports come every second, give or take: one that comes a little early is not made to wait.
+        return self.status_ms * 4 // 5
+
+    def _ahead(self, printer: str, now: int) -> int:
+        """How far the time paid for by what was sent reaches beyond now: one message more than is due may leave.
+
+        More than two spacings, or less than none, are the rest of another pace or of days of silence.
+        """
+        paid = self._paid.get(printer)
+        return 0 if paid is None else time.ticks_diff(paid, now)
 
     def next(self) -> "tuple[str, bool, dict] | None":  # type: ignore[type-arg]
         """(printer, full, data) of the message to send now, or None. It counts as sent."""
@@ -55,7 +69,10 @@ class Pace:
 
     def _note(self, printer: str, status: "dict") -> None:  # type: ignore[type-arg]
         self._sent[printer] = dict(status)
-        self._sent_at[printer] = time.ticks_ms()
+        now = time.ticks_ms()
+        spacing = self._spacing()
+        ahead = self._ahead(printer, now)
+        self._paid[printer] = time.ticks_add(now, min(ahead if ahead > 0 else 0, spacing) + spacing)
 
     def _most_overdue(self) -> "str | None":
         now = time.ticks_ms()
@@ -76,5 +93,5 @@ class Pace:
 
     def replaced(self, printer: str) -> None:
         """The printer was added, removed or replaced: what the cloud knows of it is void."""
-        for table in (self._sent, self._sent_at, self._due):
+        for table in (self._sent, self._paid, self._due):
             table.pop(printer, None)

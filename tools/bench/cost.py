@@ -10,7 +10,7 @@ from tools.bench.browser import Browser
 from tools.bench.figures import Report
 from tools.bench.machine import Cost, Meter
 from tools.bench.printers import mixed
-from tools.bench.terms import Terms
+from tools.bench.terms import CLOUD_SETTINGS, Terms
 from tools.farm import farm as farms
 from tools.farm.farm import Farm
 
@@ -42,7 +42,9 @@ async def run(terms: Terms) -> Report:
     for count, hubs in QUICK_SIZES if terms.quick else SIZES:
         folder = terms.folder / str(count)
         folder.mkdir()
-        async with farms.start(folder, mixed(count, probe=True), hubs=hubs, heap=terms.heap) as farm:
+        async with farms.start(
+            folder, mixed(count, probe=True), hubs=hubs, heap=terms.heap, settings=CLOUD_SETTINGS
+        ) as farm:
             for watched in (True, False):
                 await asyncio.sleep(1.0 if terms.quick else _SETTLE_S)
                 outcome = await _measure(farm, seconds, watched=watched)

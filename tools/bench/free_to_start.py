@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tools.bench.browser import Browser, JobWatch
 from tools.bench.figures import Report
-from tools.bench.terms import Terms
+from tools.bench.terms import CLOUD_SETTINGS, Terms
 from tools.farm import farm as farms
 from tools.farm.farm import Farm, FarmPrinter
 from tools.sample_file import SampleSpec
@@ -35,7 +35,7 @@ async def run(terms: Terms) -> Report:
     spec = PrinterSpec(model="P1S", speed=SPEED, trays=[TraySpec("PLA", "1F8B4C"), None, None, None])
     watch = JobWatch()
     async with (
-        farms.start(terms.folder, [spec], heap=terms.heap) as farm,
+        farms.start(terms.folder, [spec], heap=terms.heap, settings=CLOUD_SETTINGS) as farm,
         Browser.open(farm.api, watch.take),
     ):
         file = await farm.upload(SampleSpec(seconds=120, layers=10))

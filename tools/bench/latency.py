@@ -14,7 +14,7 @@ from tools.bench.browser import Browser, Message
 from tools.bench.figures import Report
 from tools.bench.journal import arrivals
 from tools.bench.printers import mixed
-from tools.bench.terms import Terms
+from tools.bench.terms import CLOUD_SETTINGS, Terms
 from tools.farm import farm as farms
 from tools.farm.farm import Farm
 
@@ -74,7 +74,9 @@ async def run(terms: Terms) -> Report:
     for count, hubs in QUICK_SIZES if terms.quick else SIZES:
         folder = terms.folder / str(count)
         folder.mkdir()
-        async with farms.start(folder, mixed(count, probe=True), hubs=hubs, heap=terms.heap) as farm:
+        async with farms.start(
+            folder, mixed(count, probe=True), hubs=hubs, heap=terms.heap, settings=CLOUD_SETTINGS
+        ) as farm:
             outcome = await _measure(farm, 3.0 if terms.quick else 30.0, 10 if terms.quick else 400)
         _tell(report, f"{count} printers, {hubs} hub{'s' if hubs > 1 else ''}", outcome)
     report.bounds = [

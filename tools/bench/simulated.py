@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 from shared_protocol import codec
 from shared_protocol.schema import CLOUD
 from shared_protocol.version import SUBPROTOCOLS
+from tools.bench.terms import CLOUD_SETTINGS
 from tools.farm.client import Client
 from tools.farm.cloud import CloudProcess
 from tools.farm.farm import EMAIL
@@ -215,7 +216,7 @@ async def start(
 ) -> AsyncIterator[SimulatedFarm]:
     """A cloud process with so many printers on simulated hubs of six, for as long as the block lasts."""
     password = secrets.token_urlsafe(9)
-    cloud = CloudProcess(folder / "cloud", EMAIL, password, settings=settings)
+    cloud = CloudProcess(folder / "cloud", EMAIL, password, settings=CLOUD_SETTINGS | (settings or {}))
     cloud.data.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(cloud.stop)

@@ -17,6 +17,11 @@ from cloud.live.room import Changes, TenantRoom, What
 
 LEAST_S: Final = 0.1
 """Between two messages about the same thing: ten a second are more than anybody reads."""
+AT_ONCE: Final[dict[What, frozenset[str]]] = {
+    "printers": frozenset({"state", "link", "hub", "error", "cleared"}),
+    "jobs": frozenset({"status"}),
+}
+"""A change of one of these waits for nothing, so that a browser that listens sees every state, in order."""
 SNAPSHOT_S: Final = 0.5
 """Between two snapshots, however often they are asked for."""
 MAX_REPLIES: Final = 100
@@ -149,8 +154,7 @@ class BrowserOutbox:
         """All that is due in one message, else the time when the first will be."""
         message: dict[str, Any] = {}
         until: float | None = None
-        for what in ("printers", "jobs"):
-            pending = self._pending[what]
+        for what, pending in self._pending.items():
             due = {key: changes for key, changes in pending.items() if self._due_at(what, key) <= now}
             for key, changes in due.items():
                 del pending[key]
@@ -181,9 +185,12 @@ class BrowserOutbox:
             until = due if until is None else min(until, due)
         return None, until
 
-    def _due_at(self, what: str, key: str) -> float:
+    def _due_at(self, what: What, key: str) -> float:
         if self._interval > LEAST_S:  # paced: everything at once, seldom
             return self._flushed_at + self._interval
+        changes = self._pending[what].get(key, {})
+        if changes is None or not AT_ONCE[what].isdisjoint(changes):
+            return float("-inf")
         return self._sent_at.get((what, key), float("-inf")) + self._interval
 
     def _note(self, what: str, key: str, now: float, *, gone: bool = False) -> None:

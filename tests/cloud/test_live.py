@@ -186,6 +186,19 @@ async def test_a_change_after_a_quiet_time_is_told_at_once(cloud: LiveCloud) -> 
         assert min(waits) < 0.03
 
 
+async def test_every_state_of_a_job_is_seen_however_fast_it_goes(cloud: LiveCloud) -> None:
+    statuses = ["assigned", "uploading", "starting", "printing"]
+    async with cloud.browser() as browser:
+        await browser.watch()
+        heard = []
+        for status in statuses:
+            cloud.publish("ten_a", jobs={"job_1": {"status": status, "upload_percent": 5}})
+            await asyncio.sleep(0.02)
+        while not heard or heard[-1] != statuses[-1]:
+            heard.append((await browser.hear())["jobs"]["job_1"]["status"])
+        assert heard == statuses
+
+
 async def test_a_hidden_page_hears_seldom_and_everything_at_once_when_it_returns(cloud: LiveCloud) -> None:
     async with cloud.browser() as browser:
         await browser.watch()

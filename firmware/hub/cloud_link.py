@@ -70,6 +70,7 @@ class CloudLink:
         self.links = fleet.links
         self.apply = fleet.apply
         self.commands: "object | None" = None
+        self._message = bytearray(codec.MAX_BINARY)  # every tunnel frame fits, and nearly every text
         self.buffers = Buffers(board.tunnel_window, board.tunnel_pieces)
         self._firmware = firmware
         self._session: "Session | None" = None
@@ -217,6 +218,7 @@ class CloudLink:
             subprotocols=SUBPROTOCOLS,
             headers=(("Authorization", "Bearer " + key),),
             limit=max(codec.MAX_TEXT, codec.MAX_BINARY),
+            buffer=self._message,
         )
         return await within(wire, HANDSHAKE_MS, upgrade)
 

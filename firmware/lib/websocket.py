@@ -51,7 +51,7 @@ _GIVE_UP_MS = 1000
 class WebSocket:
     """An open connection; made by `WebSocket.connect`. `subprotocol` is what the server chose."""
 
-    def __init__(self, wire: Wire, limit: int) -> None:
+    def __init__(self, wire: Wire, limit: int, buffer: "bytearray | None" = None) -> None:
         self.wire = wire
         self.subprotocol: "str | None" = None
         self._limit = limit
@@ -59,7 +59,8 @@ class WebSocket:
         self._scratch = bytearray(14 + _PIECE)
         self._head = bytearray(8)
         self._control = bytearray(125)
-        self._message = bytearray(1024)  # grows to the largest message seen, at most to the limit
+        # Grows to the largest message seen, at most to the limit.
+        self._message = bytearray(1024) if buffer is None else buffer
         self._close_sent = False
         self._receiving = False
         self._ended = asyncio.Event()
@@ -74,14 +75,16 @@ class WebSocket:
         subprotocols: "tuple[str, ...]" = (),
         headers: "tuple[tuple[str, str], ...]" = (),
         limit: int = 17 * 1024,
+        buffer: "bytearray | None" = None,
     ) -> "WebSocket":
-        """Upgrade *wire*. *limit* bounds an incoming message (close code 1009 beyond).
+        """Upgrade *wire*. *limit* bounds an incoming message (close code 1009 beyond). *buffer* is where messages
+        are put together as long as they fit: a caller that reconnects for months brings its own, allocated once.
 
         *host* is what goes into the Host header. Raises HandshakeError, ViolationError, OSError or
         EOFError, with the wire closed. The caller sets the time limit:
         `within(wire, ms, WebSocket.connect(wire, ...))`.
         """
-        made = cls(wire, limit)
+        made = cls(wire, limit, buffer)
         try:
             key = b2a_base64(os.urandom(16)).strip()
             lines = [

@@ -26,7 +26,7 @@ LIMIT = 10.0
 WELCOME: dict[str, Any] = {
     "time": 1_800_000_000,
     "beat_ms": 3000,
-    "dead_ms": 8000,
+    "dead_ms": 60_000,  # this cloud does not beat
     "status_ms": 1000,
     "backoff_min_ms": 20,
     "backoff_max_ms": 200,
@@ -107,6 +107,11 @@ class Hub:
         """Wait until the connection is over."""
         async with asyncio.timeout(limit):
             await self.connection.wait_closed()
+
+    async def configure(self, revision: int, *printers: dict[str, Any]) -> None:
+        """Send a configuration and wait until the hub runs it."""
+        await self.send("config", config=document(revision, *printers))
+        await self.wait("configured", revision=revision)
 
     async def command(self, ident: str, name: str, printer_id: str = "p1", **more: Any) -> dict[str, Any]:
         """Run a command and return its result."""

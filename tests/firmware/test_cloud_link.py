@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import ssl
@@ -199,26 +200,30 @@ async def test_a_cloud_that_does_not_read_is_left_too(cloud: FakeCloud, hub: Hub
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said", "least", "most"),
+    ("refusal", "said", "between"),
     [
-        ((401, {}, b"no"), "does not accept this hub's key (401)", 30, 90),
-        ((403, {}, b"no"), "does not accept this hub's key (403)", 30, 90),
-        ((426, {}, b"firmware 2.0 wanted\x1b[31m"), "firmware too old for this cloud: firmware 2.0 wanted", 150, 450),
-        ((503, {"Retry-After": "7"}, b"draining"), "asks for patience (503)", 7, 8.5),
-        ((429, {"Retry-After": "3"}, b""), "asks for patience (429)", 3, 3.7),
-        ((500, {}, b"oops"), "HTTP 500", 0.2, 0.8),
-        ((503, {"Retry-After": "soon"}, b""), "HTTP 503", 0.2, 0.8),
+        ((401, {}, b"no"), "does not accept this hub's key (401)", (30, 90)),
+        ((403, {}, b"no"), "does not accept this hub's key (403)", (30, 90)),
+        ((426, {}, b"firmware 2.0 wanted\x1b[31m"), "firmware too old for this cloud: firmware 2.0 wanted", (150, 450)),
+        ((503, {"Retry-After": "7"}, b"draining"), "asks for patience (503)", (7, 8.5)),
+        ((429, {"Retry-After": "3"}, b""), "asks for patience (429)", (3, 3.7)),
+        ((500, {}, b"oops"), "HTTP 500", (0.2, 0.8)),
+        ((503, {"Retry-After": "soon"}, b""), "HTTP 503", (0.2, 0.8)),
     ],
 )
 async def test_how_long_a_refused_hub_waits(
-    cloud: FakeCloud, tmp_path: Path, refusal: tuple[int, dict[str, str], bytes], said: str, least: float, most: float
+    cloud: FakeCloud,
+    tmp_path: Path,
+    refusal: tuple[int, dict[str, str], bytes],
+    said: str,
+    between: tuple[float, float],
 ) -> None:
     cloud.refusal = refusal
     async with HubProcess(tmp_path / "data", "hub1", KEY, cloud.url) as hub:
         line = await hub.wait_for("offline")
     assert said in line
     wait = float(line.rsplit("next try in ", 1)[1].removesuffix(" s"))
-    assert least <= wait <= most, line
+    assert between[0] <= wait <= between[1], line
     assert "\x1b" not in line
     check_log(hub)
 
@@ -276,7 +281,7 @@ async def test_waits_grow_with_jitter_between_the_limits_the_cloud_gave(cloud: F
     async with asyncio.timeout(30):
         while len(waits) < 8:
             await asyncio.sleep(0.02)
-    gaps = [b - a for a, b in zip(waits, waits[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(waits)]
     assert max(gaps) < 1.6, gaps
     assert min(gaps[4:]) >= 0.45, gaps
     quiet = [line for line in hub.lines if "offline" in line]
@@ -459,11 +464,10 @@ async def test_a_port_without_a_cloud_and_one_that_says_nothing(tmp_path: Path) 
 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server:
-        async with HubProcess(tmp_path / "data", "hub1", KEY, f"ws://127.0.0.1:{port}/hub/v1/link") as hub:
-            async with asyncio.timeout(10):
-                await connected.wait()
-            await hub.wait_for("offline: OSError", timeout=25)
+    async with server, HubProcess(tmp_path / "data", "hub1", KEY, f"ws://127.0.0.1:{port}/hub/v1/link") as hub:
+        async with asyncio.timeout(10):
+            await connected.wait()
+        await hub.wait_for("offline: OSError", timeout=25)
     async with HubProcess(tmp_path / "data", "hub1", KEY, f"ws://127.0.0.1:{port}/hub/v1/link") as hub:
         await hub.wait_for("offline")
     check_log(hub)

@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -301,8 +302,8 @@ async def test_tunnels_opened_and_closed_a_hundred_times_leave_nothing_behind(li
             writer.write(data)
             await writer.drain()
 
-    files = f"/proc/{hub.pid}/fd"
-    before = len(os.listdir(files))
+    files = Path(f"/proc/{hub.pid}/fd")
+    before = len(list(files.iterdir()))
     async with device(echo) as port:
         for number in range(1, 101):
             async with tunnel(link, port, number) as carried:
@@ -312,7 +313,7 @@ async def test_tunnels_opened_and_closed_a_hundred_times_leave_nothing_behind(li
                         await asyncio.sleep(0.001)
                 await carried.close()
                 await carried.closed()
-    assert len(os.listdir(files)) == before
+    assert len(list(files.iterdir())) == before
 
 
 async def test_closing_while_it_connects(link: Hub) -> None:

@@ -25,6 +25,7 @@ lint: setup ## ruff, mypy for the cloud side and for the firmware, the dashboard
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tools.firmware_types
 	@$(BIN)/python -m tools.dashboard check
 
 format: setup ## let ruff format and mend what it can

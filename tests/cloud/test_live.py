@@ -190,7 +190,7 @@ async def test_every_state_of_a_job_is_seen_however_fast_it_goes(cloud: LiveClou
     statuses = ["assigned", "uploading", "starting", "printing"]
     async with cloud.browser() as browser:
         await browser.watch()
-        heard = []
+        heard: list[str] = []
         for status in statuses:
             cloud.publish("ten_a", jobs={"job_1": {"status": status, "upload_percent": 5}})
             await asyncio.sleep(0.02)

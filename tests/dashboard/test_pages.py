@@ -75,6 +75,7 @@ async def settle(page: Page) -> None:
     await page.evaluate("document.fonts.ready.then(() => true)")
 
 
+@pytest.mark.timeout(300)
 async def test_every_page_is_accessible_and_fits(look: Desk, pages: dict[str, str]) -> None:
     wrong: dict[str, list[str]] = {}
     for name, path in pages.items():

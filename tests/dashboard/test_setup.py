@@ -74,6 +74,12 @@ async def test_the_key_of_a_hub_is_shown_once(page: Page) -> None:
     await expect(row).to_contain_text("Workshop")
     assert text not in await page.content()
 
+    await row.get_by_role("button", name="New key for Workshop").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Make a new key").click()
+    await expect(key).to_have_text(re.compile(r"^pfh_\w+"))
+    assert await key.inner_text() != text
+    await page.get_by_role("button", name="I have saved it").click()
+
 
 async def test_the_first_printer(page: Page) -> None:
     await page.goto("/")

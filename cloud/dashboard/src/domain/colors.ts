@@ -27,6 +27,7 @@ const NAMED: [string, string][] = [
   ["lilac", "#c4a4e4"],
   ["magenta", "#d63aa6"],
   ["pink", "#f5a3c4"],
+  ["rose", "#d45b7a"],
 ];
 
 type Rgb = [number, number, number];

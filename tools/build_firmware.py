@@ -1,6 +1,6 @@
 """Compile the hub's firmware for a board, or for MicroPython's Unix port: every module as .mpy, in one folder.
 
-    python -m tools.build_firmware            # into build/hub, with the size of each part
+    python -m tools.build_firmware            # into build/hub; prints sizes and renews firmware/package.json
 
 Compiled modules take less of the heap than sources, and above all leave it in one piece. `.mpy` version 6 is the same
 for MicroPython 1.23 to 1.29, for 32 and 64 bits alike as long as no native code is in it.
@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 from tools.programs import tool
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "build" / "hub"
 CACHE = ROOT / ".cache" / "firmware"
+
+KEPT_SECONDS = 24 * 3600
 
 ENTRIES = ("main.py", "boot.py")
 """What the interpreter itself starts must be source."""
@@ -78,6 +84,7 @@ def compiled(root: Path = ROOT) -> Path:
     if folder.exists():
         return folder
     CACHE.mkdir(parents=True, exist_ok=True)
+    _prune()
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
         made = Path(scratch) / "made"
         build(made, leave_out=NOT_ON_UNIX, root=root)
@@ -87,6 +94,26 @@ def compiled(root: Path = ROOT) -> Path:
             if not folder.exists():  # otherwise another process built the same at the same time
                 raise
     return folder
+
+
+def _prune() -> None:
+    """Remove builds of older sources; a hub that still runs one has loaded it long ago."""
+    for folder in CACHE.iterdir():
+        if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def package(root: Path = ROOT) -> dict[str, Any]:
+    """The content of firmware/package.json, by which `mpremote mip install` copies a build to a board."""
+    text = (root / "firmware" / "hub" / "app.py").read_text()
+    version = text.split('FIRMWARE = "', maxsplit=1)[1].split('"', maxsplit=1)[0]
+    names = [
+        name if name in ENTRIES else name.removesuffix(".py") + ".mpy"
+        for name in modules(root)
+        if name not in NOT_ON_A_BOARD
+    ]
+    # Paths are relative to firmware/package.json.
+    return {"urls": [[name, f"../build/hub/{name}"] for name in names], "deps": [], "version": version}
 
 
 def report(sizes: dict[str, int]) -> str:
@@ -107,6 +134,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         print(report(build(options.output, leave_out=NOT_ON_A_BOARD)))
+        (ROOT / "firmware" / "package.json").write_text(json.dumps(package(), indent=2) + "\n")
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

@@ -74,7 +74,9 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
     The modules are compiled as they are for a board: from source they would leave the heap in fragments.
     """
     path = [build_firmware.compiled(), micropython_lib()]
-    return os.environ | {"MICROPYPATH": ":".join([*map(str, path), ".frozen"]), "PF_DATA": str(data_dir)} | more
+    return (
+        os.environ | {"MICROPYPATH": ":".join([*map(str, path), ".frozen"]), "PF_DATA": str(data_dir.resolve())} | more
+    )
 
 
 def command(*arguments: str, heap: str = HEAP) -> list[str]:
@@ -163,6 +165,8 @@ class HubProcess:
         self._process = await asyncio.create_subprocess_exec(
             *command(*self._program, heap=self.heap),
             env=environment(self.data_dir, **self._extra),
+            # The interpreter looks in the current folder first; it must not find sources there.
+            cwd=build_firmware.compiled(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -250,7 +254,9 @@ def main() -> int:
     parser.add_argument("--heap", default=HEAP, help="heap size, such as 384k or 2M")
     options = parser.parse_args()
     arguments = command("-c", START, heap=options.heap)
-    os.execve(arguments[0], arguments, environment(options.folder))  # noqa: S606 - nothing remains to be done here
+    environ = environment(options.folder)
+    os.chdir(build_firmware.compiled())
+    os.execve(arguments[0], arguments, environ)  # noqa: S606 - nothing remains to be done here
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from cloud.hubs.tunnel import FRAME_DATA
 from shared_protocol import codec, status
 from shared_protocol.schema import HUB
 from shared_protocol.version import SUBPROTOCOLS
@@ -227,7 +228,7 @@ class Carrier:
                     raise ConnectionError("the hub closed the tunnel")
                 self._wake.clear()
                 await self._wake.wait()
-            piece = view[: min(self._credit, codec.MAX_DATA)]
+            piece = view[: min(self._credit, FRAME_DATA)]
             self._credit -= len(piece)
             self.sent += len(piece)
             await self._socket.send(self._header + piece)

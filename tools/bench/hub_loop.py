@@ -30,6 +30,7 @@ STORAGE_BPS = 150_000
 
 _BLOCK = 16 * 1024
 _SETTLE_S = 1.0
+_LAST_WORDS = 30
 
 
 @dataclass
@@ -81,8 +82,12 @@ class Bench:
             hub = await stack.enter_async_context(
                 HubProcess(terms.folder / "hub", HUB_ID, KEY, cloud.url, heap=terms.heap)
             )
-            await hub.wait_for("hub: online")
-            yield cls(cloud, healthy.printers, weak.printers)
+            try:
+                await hub.wait_for("hub: online")
+                yield cls(cloud, healthy.printers, weak.printers)
+            except Exception as error:
+                error.add_note("the hub's last words:\n" + "\n".join(list(hub.lines)[-_LAST_WORDS:]))
+                raise
 
     async def enter(self, trouble: Trouble, hole: int) -> None:
         """Bring the trouble about, from whatever it was before; `hole` is a port that answers nobody."""
@@ -153,7 +158,7 @@ class Bench:
 
 async def run(terms: Terms) -> Report:
     """Rounds through all troubles, so that what the machine does meanwhile meets all alike."""
-    rounds, count = (1, 15) if terms.quick else (4, 90)
+    rounds, count = (1, 15) if terms.quick else (3, 60)
     troubles = (HEALTHY, TROUBLES[3]) if terms.quick else (HEALTHY, *TROUBLES)
     loads = (None, 0) if terms.quick else (None, STORAGE_BPS, 0)
     outcomes: dict[tuple[str, int | None], Outcome] = {}

@@ -10,6 +10,8 @@ export interface Upload {
   sent: number;
   phase: "waiting" | "sending" | "reading" | "done" | "failed";
   error?: string;
+  /** False when the file itself is wrong: sending it again would change nothing. */
+  retryable?: boolean;
   file?: PrintFile;
 }
 
@@ -43,7 +45,7 @@ export class Uploads {
         blob,
       };
       const problem = refusal(blob);
-      if (problem) Object.assign(entry, { phase: "failed", error: problem });
+      if (problem) Object.assign(entry, { phase: "failed", error: problem, retryable: false });
       this.#entries.push(entry);
     }
     this.#pump();
@@ -85,7 +87,7 @@ export class Uploads {
       this.#set(entry, { sent, phase: sent >= entry.size ? "reading" : "sending" });
     };
     request.onload = () => this.#settled(entry, request);
-    request.onerror = () => this.#fail(entry, refused(0, null).message);
+    request.onerror = () => this.#fail(entry, refused(0, null).message, true);
     entry.request = request;
     entry.phase = "sending";
     request.send(form);
@@ -93,7 +95,7 @@ export class Uploads {
 
   #settled(entry: Pending, request: XMLHttpRequest): void {
     if (request.status < 200 || request.status >= 300) {
-      this.#fail(entry, refused(request.status, request.response).message);
+      this.#fail(entry, refused(request.status, request.response).message, request.status >= 500);
       return;
     }
     this.#set(entry, { phase: "done", sent: entry.size, file: request.response as PrintFile });
@@ -101,8 +103,8 @@ export class Uploads {
     this.#pump();
   }
 
-  #fail(entry: Pending, error: string): void {
-    this.#set(entry, { phase: "failed", error });
+  #fail(entry: Pending, error: string, retryable: boolean): void {
+    this.#set(entry, { phase: "failed", error, retryable });
     this.#pump();
   }
 

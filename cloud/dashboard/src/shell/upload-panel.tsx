@@ -18,7 +18,7 @@ function phaseText(upload: Upload): string {
 }
 
 function Row({ upload, onQueue }: { upload: Upload; onQueue: (file: PrintFile) => void }) {
-  const { key, name, phase, error, file } = upload;
+  const { key, name, phase, error, file, retryable } = upload;
   return (
     <li className="grid gap-1.5 px-4 py-3" data-phase={phase}>
       <div className="flex items-center gap-2">
@@ -32,7 +32,7 @@ function Row({ upload, onQueue }: { upload: Upload; onQueue: (file: PrintFile) =
             Print it
           </Button>
         )}
-        {phase === "failed" && (
+        {phase === "failed" && retryable && (
           <IconButton label={`Try ${name} again`} icon={RotateCw} onClick={() => uploads.retry(key)} />
         )}
         <IconButton

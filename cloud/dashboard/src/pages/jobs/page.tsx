@@ -149,7 +149,7 @@ function Past() {
       <search className="mb-4 flex flex-wrap gap-2">
         <select
           aria-label="Outcome"
-          className={cx(inputClass, "w-auto!")}
+          className={cx(inputClass, "w-auto! max-w-full")}
           value={outcome}
           onChange={(event) => move({ status: event.target.value })}
         >
@@ -161,7 +161,7 @@ function Past() {
         </select>
         <select
           aria-label="Printer"
-          className={cx(inputClass, "w-auto!")}
+          className={cx(inputClass, "w-auto! max-w-full")}
           value={printerId}
           onChange={(event) => move({ printer: event.target.value })}
         >

@@ -68,7 +68,7 @@ export function Toolbar({ all, query, onChange }: ToolbarProps) {
   const free = nextFree(all);
   return (
     <div className="mb-5 flex flex-wrap items-center gap-x-4 gap-y-3">
-      <fieldset className="grid w-full grid-cols-3 gap-2 sm:flex sm:w-auto sm:flex-wrap">
+      <fieldset className="grid w-full grid-cols-2 min-[22rem]:grid-cols-3 gap-2 sm:flex sm:w-auto sm:flex-wrap">
         <legend className="sr-only">Show only printers that are</legend>
         {STATE_KINDS.filter((kind) => counts[kind] > 0 || query.state === kind).map((kind) => (
           <StateFilter

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import importlib
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ async def run(name: str, *, quick: bool = False, heap: str = HEAP) -> Report:
 def main() -> int:
     """0 when every benchmark yielded figures, whether or not they reach their aims; 1 when one broke."""
     options = _options()
+    # Ended politely, everything that was started ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     about = machine.describe()
     print(f"{about['cpu']}, {about['cores']} cores, Python {about['python']}, load {about['load'][0]}\n", flush=True)
     reports: list[Report] = []

@@ -158,7 +158,7 @@ class Bench:
 
 async def run(terms: Terms) -> Report:
     """Rounds through all troubles, so that what the machine does meanwhile meets all alike."""
-    rounds, count = (1, 15) if terms.quick else (3, 60)
+    rounds, count = (1, 15) if terms.quick else (2, 45)
     troubles = (HEALTHY, TROUBLES[3]) if terms.quick else (HEALTHY, *TROUBLES)
     loads = (None, 0) if terms.quick else (None, STORAGE_BPS, 0)
     outcomes: dict[tuple[str, int | None], Outcome] = {}

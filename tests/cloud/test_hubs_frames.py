@@ -45,7 +45,7 @@ SENSIBLE = st.sampled_from(
     ]
 )
 FRAMES = st.lists(st.one_of(SENSIBLE, MESSAGES, st.text(max_size=60), st.binary(max_size=60)), max_size=12)
-LOOSE = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+LOOSE = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @LOOSE

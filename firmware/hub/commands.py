@@ -15,7 +15,7 @@ REMEMBERED = 64
 ACK_MS = 10_000
 """A printer that has not acknowledged by then is not going to: real ones answer within two seconds."""
 
-_WAITING_PER_PRINTER = 4
+_WAITING_PER_PRINTER = 9
 _JOURNAL_LINES = 4 * REMEMBERED
 
 # Harmless when done twice, and frequent: they spare the flash.

@@ -68,7 +68,8 @@ class Pace:
         return printer, True, self._sent[printer]
 
     def _note(self, printer: str, status: "dict") -> None:  # type: ignore[type-arg]
-        self._sent[printer] = dict(status)
+        # Kept, not copied: a link replaces its status with every change and never alters one it has shown.
+        self._sent[printer] = status
         now = time.ticks_ms()
         spacing = self._spacing()
         ahead = self._ahead(printer, now)

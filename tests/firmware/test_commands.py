@@ -98,7 +98,7 @@ async def test_one_command_at_a_time_for_each_printer_and_printers_side_by_side(
         """
         other = links["p2"] = Link()
         link.gate.clear()
-        for n in range(5):
+        for n in range(10):
             commands.accept(message("c%d" % n))
         commands.accept(message("x", printer="p2"))
         await until(lambda: cloud.results)
@@ -109,7 +109,7 @@ async def test_one_command_at_a_time_for_each_printer_and_printers_side_by_side(
         link.gate.set()
         await until(lambda: not commands.active)
         assert link.most == 1
-        assert [ident for ident, _ in cloud.results[2:]] == ["c0", "c1", "c2", "c3", "c4"]
+        assert [ident for ident, _ in cloud.results[2:]] == ["c%d" % n for n in range(10)]
         assert commands._queues == {}
         """,
         tmp_path,

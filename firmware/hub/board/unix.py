@@ -23,8 +23,8 @@ class Board:
     gc_threshold = 24 * 1024
     """Bytes allocated until a collection that nobody asked for: it takes 1 ms here, and often means little scatter."""
 
-    tunnel_window = 16 * 1024
-    tunnel_pieces = 4
+    tunnel_window = 12 * 1024
+    tunnel_pieces = 3
     """Pieces of 4 KiB kept for tunnels: a full window, and one for the connection beside it."""
 
     def __init__(self) -> None:

@@ -281,7 +281,8 @@ class Wire:
         self._burst = 0
         self._waiting[direction] = core.cur_task
         try:
-            await _block(self._pollable, direction)
+            # A read that waits in a handshake waits for the peer: what we say in one always fits into the socket.
+            await _block(self._raw if direction == _READ else self._pollable, direction)
         except BaseException:
             # asyncio keeps one entry a socket and has just removed it, with the other waiter's
             # place in it: that one must learn of it, or it would never wake again.

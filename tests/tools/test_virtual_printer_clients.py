@@ -114,9 +114,14 @@ async def test_bambulabs_api(printer: RunningPrinter, print_file: Path) -> None:
 
 @needs("bpm")
 async def test_bambu_printer_manager(printer: RunningPrinter, print_file: Path, tmp_path: Path) -> None:
-    seen = await run_program(
-        "use_bpm.py", printer.address, printer.access_code, printer.serial, str(print_file), str(tmp_path)
-    )
+    program = ("use_bpm.py", printer.address, printer.access_code, printer.serial, str(print_file), str(tmp_path))
+    try:
+        seen = await run_program(*program)
+    except AssertionError:
+        # Now and then its reader is stuck from its first connection on, with its commands unsent; then it is asked
+        # again. Whatever reached the printer is no such case.
+        assert await printer.control.commands("project_file") == []
+        seen = await run_program(*program)
     assert seen["states"] == ["IDLE", "RUNNING", "PAUSE", "RUNNING", "FAILED"]
     assert seen["model"] == printer.model.replace(" ", "_").upper()
     assert "third.gcode.3mf" in seen["listing"]

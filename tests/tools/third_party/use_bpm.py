@@ -14,7 +14,7 @@ from bpm.bambuconfig import BambuConfig  # type: ignore[import-untyped]
 from bpm.bambuprinter import BambuPrinter  # type: ignore[import-untyped]
 from bpm.bambutools import PlateType  # type: ignore[import-untyped]
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 
 
 def until(what: str, seen: Callable[[], Any], wanted: Any) -> Any:

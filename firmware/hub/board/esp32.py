@@ -119,7 +119,7 @@ class Board:
 
     def _set_rtc(self, seconds: int) -> None:
         """Set the clock to seconds since 2000."""
-        year, month, day, hour, minute, second, weekday, _ = time.gmtime(seconds)
+        year, month, day, hour, minute, second, weekday = time.gmtime(seconds)[:7]
         machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
     def set_time(self, seconds: int) -> None:

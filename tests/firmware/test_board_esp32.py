@@ -1,0 +1,231 @@
+"""The chip's board code against stand-ins for the chip's modules: what it asks of Wi-Fi, clock, flash and watchdog.
+
+No hardware here: this proves that the code runs and decides rightly, not that the radio does.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from tests.firmware.micropython import run_code
+
+CHIP = """
+import sys, time, asyncio, errno
+happened = []
+
+class RTC:
+    def datetime(self, value):
+        happened.append(("rtc",) + value[:3])
+
+class WDT:
+    def __init__(self, timeout):
+        happened.append(("armed", timeout))
+    def feed(self):
+        happened.append(("fed",))
+
+class Machine:
+    PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
+    RTC, WDT = RTC, WDT
+    @staticmethod
+    def unique_id():
+        return b"\\x01\\xab"
+    @staticmethod
+    def reset_cause():
+        return 3
+    @staticmethod
+    def reset():
+        happened.append(("reset",))
+        raise SystemExit(7)
+
+class WLAN:
+    PM_NONE = 0
+    def __init__(self, interface):
+        self.on = self.connecting = False
+        self.joins_after = 0
+    def active(self, on=None):
+        if on is not None:
+            happened.append(("active", on))
+            self.on = on
+            self.connecting = False
+        return self.on
+    def status(self):
+        return 1001 if self.connecting else 1000
+    def config(self, **values):
+        assert self.on, "these settings need the radio"
+        happened.append(("config", values.get("reconnects")))
+    def connect(self, ssid, password):
+        assert not self.connecting, "no second connect while the driver works on the first"
+        happened.append(("connect", ssid))
+        self.connecting = True
+    def isconnected(self):
+        if not self.connecting:
+            return False
+        self.joins_after -= 1
+        return self.joins_after < 0
+    def ifconfig(self):
+        return ("10.0.0.7", "", "", "")
+
+class Network:
+    STA_IF, STAT_IDLE = 0, 1000
+    WLAN = WLAN
+
+stored = {}
+
+class NVS:
+    def __init__(self, name):
+        assert name == "printfarm"
+    def get_i32(self, key):
+        if key not in stored:
+            raise OSError(-4354)
+        return stored[key]
+    def set_i32(self, key, value):
+        stored[key] = value
+    def commit(self):
+        happened.append(("commit",))
+
+class Esp32:
+    pass
+Esp32.NVS = NVS
+
+class Ntp:
+    @staticmethod
+    def settime():
+        happened.append(("ntp",))
+        raise OSError(errno.ETIMEDOUT)
+
+sys.modules["machine"], sys.modules["network"] = Machine, Network
+sys.modules["esp32"], sys.modules["ntptime"] = Esp32, Ntp
+import hub.board.esp32 as board_module
+from hub.board.esp32 import Board
+"""
+
+
+async def run(program: str) -> list[str]:
+    return (await run_code(CHIP + textwrap.dedent(program), heap="2M")).out.splitlines()
+
+
+async def test_what_the_board_says_of_itself() -> None:
+    await run(
+        """
+        board = Board()
+        assert board.name == "esp32 01ab" and board.boot_reason == "watchdog"
+        assert (board.sockets, board.max_printers, board.tunnel_window) == (10, 6, 32 * 1024)
+        assert board.heap_free() is None
+        ident = board.random_id()
+        assert len(ident) == 16 and ident != board.random_id()
+        assert ("active", True) in happened, "random numbers are good only while the radio is on"
+        """
+    )
+
+
+async def test_a_board_without_external_memory_promises_less() -> None:
+    await run(
+        """
+        board_module._ROOMY = 1 << 30
+        board = Board()
+        assert (board.max_printers, board.tunnel_window, board.tunnel_pieces) == (1, 4096, 2)
+        """
+    )
+
+
+async def test_wifi_is_joined_once_and_then_left_to_the_driver() -> None:
+    out = await run(
+        """
+        board = Board()
+        board._wlan.joins_after = 3
+        wifi = {"ssid": "farm", "password": "secret-password"}
+        asyncio.run(board.network(wifi))
+        asyncio.run(board.network(wifi))
+        assert [h for h in happened if h[0] == "connect"] == [("connect", "farm")]
+        assert ("config", -1) in happened
+        """
+    )
+    assert out == ["wifi: address 10.0.0.7"]
+
+
+async def test_a_dead_radio_is_switched_off_and_on_and_at_last_the_board_is_reset() -> None:
+    out = await run(
+        """
+        board_module._JOIN_MS = 10
+        board_module._ATTEMPTS = 3
+        async def soon(seconds):
+            await real(0)
+        real, asyncio.sleep = asyncio.sleep, soon
+        board = Board()
+        board._wlan.joins_after = 10 ** 9
+        try:
+            asyncio.run(board.network({"ssid": "farm", "password": "secret-password"}))
+            raise AssertionError("no reset")
+        except SystemExit as end:
+            assert end.args == (7,)
+        switched = [h for h in happened if h[0] in ("active", "reset")]
+        assert switched == [("active", True), ("active", False)] * 2 + [("active", True), ("reset",)], switched
+        """
+    )
+    assert len(out) == 3 and "secret" not in "".join(out)
+
+
+async def test_the_clock_comes_from_the_cloud_and_never_runs_backwards_over_a_reboot() -> None:
+    await run(
+        """
+        board = Board()
+        assert not [h for h in happened if h[0] == "rtc"], "never been online: nothing to restore"
+        now = int(time.time()) + 946_684_800      # what counts from 2000 there, in Unix seconds
+        board.set_time(now)
+        assert not [h for h in happened if h[0] == "rtc"], "a clock that is right is left alone"
+        assert stored == {"time": now - 946_684_800} and ("commit",) in happened
+        happened.clear()
+        board.set_time(now + 3600)
+        assert [h[0] for h in happened] == ["rtc"], "set, but flash is spared"
+        board.set_time(now + 7 * 3600)
+        assert happened[-1] == ("commit",)
+        happened.clear()
+        stored["time"] += 10 ** 6
+        Board()
+        assert happened[0][0] == "rtc", "the last known time is the floor"
+        happened.clear()
+        stored["time"] = 5
+        Board()
+        assert happened == []
+        """
+    )
+
+
+async def test_a_time_server_that_does_not_answer_is_no_fault() -> None:
+    out = await run("Board().doubt_time()\nassert happened[-1] == ('ntp',)")
+    assert len(out) == 1 and out[0].startswith("clock: no time from the network")
+
+
+async def test_uptime_does_not_wrap_with_the_ticks() -> None:
+    await run(
+        """
+        now = [2 ** 30 - 500]
+        class Ticks:
+            time, gmtime = time.time, time.gmtime
+            @staticmethod
+            def ticks_ms():
+                return now[0] % 2 ** 30
+            @staticmethod
+            def ticks_diff(a, b):
+                return (a - b + 2 ** 29) % 2 ** 30 - 2 ** 29
+        board_module.time = Ticks
+        board = Board()
+        assert board.uptime_ms() == 0
+        for hour in range(1, 1000):
+            now[0] += 3_600_000
+            assert board.uptime_ms() == hour * 3_600_000
+        """
+    )
+
+
+async def test_the_watchdog_is_fed_only_when_armed() -> None:
+    await run(
+        """
+        board = Board()
+        board.feed()
+        assert happened == []
+        board.arm()
+        board.feed()
+        assert happened == [("armed", 30000), ("fed",)]
+        """
+    )

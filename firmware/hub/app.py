@@ -25,10 +25,11 @@ def _forget_our_own_messages() -> None:
     """Let go of the declarations of what hubs say: they are for who receives it, and take a twentieth of the heap."""
     for message in messages.MESSAGES:
         if CLOUD not in message.senders:
-            message.record = None
+            message.record = None  # type: ignore[assignment]
     messages.EVENTS.clear()
-    messages.STATUS = status.STATUS = status.TRAY = status.AMS_UNIT = status.HMS = None
-    status.FIELDS = ()
+    for module, names in ((messages, ("STATUS",)), (status, ("STATUS", "TRAY", "AMS_UNIT", "HMS", "FIELDS"))):
+        for name in names:
+            setattr(module, name, None)
 
 
 class App:

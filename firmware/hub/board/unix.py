@@ -25,7 +25,7 @@ class Board:
 
     tunnel_window = 12 * 1024
     tunnel_pieces = 3
-    """Pieces of 4 KiB kept for tunnels: a full window, and one for the connection beside it."""
+    """Pieces of 4 KiB kept for tunnels: a full window."""
 
     def __init__(self) -> None:
         folder = os.getenv("PF_DATA")

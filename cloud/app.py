@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import metadata
 
 import msgspec
 import structlog
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from cloud import __version__
 from cloud.accounts import Accounts
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
@@ -177,7 +177,7 @@ def _endpoints(services: Services) -> list[Endpoint]:
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints = _endpoints(services)
     document = msgspec.json.encode(
-        openapi.build(endpoints, version=metadata.version("printfarm"), cookie=services.gate.cookie)
+        openapi.build(endpoints, version=__version__, cookie=services.gate.cookie)
     )
 
     async def describe(_request: Request) -> Response:

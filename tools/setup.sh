@@ -38,7 +38,7 @@ fi
 stamp=.venv/.$kind-installed
 if ! cmp -s "$lock" "$stamp"; then
     echo "setup: installing $kind dependencies" >&2
-    .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
+    .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode -r "$lock"
     # The two sets share pins, so installing one never breaks the other.
     cp "$lock" "$stamp"
 fi

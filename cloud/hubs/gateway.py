@@ -1,7 +1,6 @@
 """The door for hubs: `GET /hub/v1/link`, a WebSocket. Who may come in, in which version, and the first message."""
 
 import asyncio
-from importlib import metadata
 from typing import Any, Final
 
 import structlog
@@ -9,6 +8,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from cloud import sockets
+from cloud import __version__
 from cloud.accounts import hub_keys
 from cloud.bus import BusError
 from cloud.hubs.desired import DesiredConfig
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 PATH: Final = "/hub/v1/link"
 RETRY_AFTER_S: Final = "5"
-WANTED_FIRMWARE: Final = metadata.version("printfarm")
+WANTED_FIRMWARE: Final = __version__
 """Hub and cloud are released together."""
 
 

@@ -176,9 +176,7 @@ def _endpoints(services: Services) -> list[Endpoint]:
 
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints = _endpoints(services)
-    document = msgspec.json.encode(
-        openapi.build(endpoints, version=__version__, cookie=services.gate.cookie)
-    )
+    document = msgspec.json.encode(openapi.build(endpoints, version=__version__, cookie=services.gate.cookie))
 
     async def describe(_request: Request) -> Response:
         return Response(document, 200, {"cache-control": "no-cache"}, "application/json")

@@ -7,8 +7,7 @@ import structlog
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from cloud import sockets
-from cloud import __version__
+from cloud import __version__, sockets
 from cloud.accounts import hub_keys
 from cloud.bus import BusError
 from cloud.hubs.desired import DesiredConfig

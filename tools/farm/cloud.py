@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -15,11 +16,20 @@ STOP_LIMIT = 30.0
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of the loopback interface nobody listens on now, and that stays ours while the cloud is down.
+
+    It lies below the range from which the system deals ports to outgoing connections (32768 and up on Linux): one of
+    those would take the place of a cloud that was killed and is about to come back.
+    """
+    for _ in range(100):
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between 20000 and 32000")
 
 
 class CloudProcess:

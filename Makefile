@@ -5,7 +5,7 @@
 BIN := .venv/bin
 PYTEST_WORKERS ?= 3
 
-.PHONY: help setup demo test lint format types bench firmware lock clean
+.PHONY: help setup demo test lint format types bench firmware flash lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -40,6 +40,9 @@ bench: setup ## run every benchmark; ARGS="latency" to choose
 
 firmware: setup ## compile the hub's application into build/hub
 	@$(BIN)/python -m tools.build_firmware
+
+flash: firmware ## install the hub's application on a board that runs MicroPython; PORT=/dev/ttyACM0 (default: the only one)
+	@$(BIN)/mpremote connect $(or $(PORT),auto) mip install --target / firmware/package.json + reset
 
 lock: ## renew the lock files from pyproject.toml (after make setup)
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \

@@ -17,7 +17,7 @@ from tools.bench.figures import Report, percentile
 from tools.bench.journal import arrivals
 from tools.bench.printers import mixed
 from tools.bench.terms import Terms
-from tools.hub import HEAP, HubProcess
+from tools.hub import HubProcess
 from tools.virtual_printer.harness import RunningPrinter, VirtualFarm, certificate_cache
 
 NAME = "hub_loop"
@@ -27,9 +27,6 @@ RATE = 30.0
 
 STORAGE_BPS = 150_000
 """What the storage of real printers takes."""
-
-LOOP_HEAP = "512k"
-"""Instead of the hubs' usual 384k, in which a flood of large reports beside a file at full speed found no room."""
 
 _PIECE = 4096
 _BLOCK = 16 * 1024
@@ -84,9 +81,7 @@ class Bench:
             weak = await stack.enter_async_context(VirtualFarm.start(mixed(3), certificates=keys))
             cloud = await stack.enter_async_context(FakeCloud.start([]))
             hub = await stack.enter_async_context(
-                HubProcess(
-                    terms.folder / "hub", HUB_ID, KEY, cloud.url, heap=LOOP_HEAP if terms.heap == HEAP else terms.heap
-                )
+                HubProcess(terms.folder / "hub", HUB_ID, KEY, cloud.url, heap=terms.heap)
             )
             try:
                 await hub.wait_for("hub: online")
@@ -211,8 +206,6 @@ def _report(outcomes: dict[tuple[str, int | None], Outcome], bare: list[float]) 
         "printers and no file; the aim is that plus 50 ms.",
         f"{RATE:.0f} commands a second on a schedule, whether or not earlier ones were answered; the troubled printers "
         "and the healthy ones are in processes of their own.",
-        f"Heap of the hub: {LOOP_HEAP} unless --heap says otherwise; with 384k a flood beside a file at full speed may "
-        "find no room, and the hub loses its connection for a moment.",
         "A chip is some fifty times slower at Python than this machine; what carries over is that nothing waits.",
     ]
     return report

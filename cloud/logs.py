@@ -48,9 +48,10 @@ def configure(form: Literal["json", "console"], level: str) -> None:
 
 
 def _renderers(form: Literal["json", "console"]) -> list[Processor]:
+    # Traces without the values of local variables: they hold passwords and access codes.
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    # Without the values of local variables: they hold passwords and access codes.
+        plain = structlog.dev.plain_traceback  # the default shows them wherever `rich` is installed
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     traces = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
     return [traces, structlog.processors.JSONRenderer(serializer=_json)]
 

@@ -61,13 +61,6 @@ async def holding(tx: TenantTx, printer_id: str) -> Row | None:
     return await tx.one(select(print_jobs).where(*mine, print_jobs.c.status.in_(HOLDING)))
 
 
-async def last_on(tx: TenantTx, printer_id: str) -> Row | None:
-    """The job that last ended on a printer, or None."""
-    mine = (print_jobs.c.tenant_id == tx.tenant_id, print_jobs.c.printer_id == printer_id)
-    ended = select(print_jobs).where(*mine, print_jobs.c.status.in_(FINISHED))
-    return await tx.one(ended.order_by(print_jobs.c.time_completed.desc()).limit(1))
-
-
 async def held_printers(tx: TenantTx) -> set[str]:
     """The printers that jobs hold."""
     where = (print_jobs.c.tenant_id == tx.tenant_id, print_jobs.c.status.in_(HOLDING))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -155,8 +154,3 @@ async def start(
         if wait:
             await farm.online()
         yield farm
-
-
-def describe(farm: Farm) -> str:
-    """A JSON line for people who debug a farm: where everything listens. No secrets."""
-    return json.dumps({"cloud": farm.cloud.url, "printers": [repr(printer.real) for printer in farm.printers]})

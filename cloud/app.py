@@ -18,14 +18,16 @@ from cloud.accounts import Accounts
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
 from cloud.api.auth import AuthApi
+from cloud.api.color_presets import ColorPresetsApi
 from cloud.api.dashboard import Dashboard
 from cloud.api.edge import Edge
 from cloud.api.files import FilesApi
 from cloud.api.health import HealthApi
 from cloud.api.hubs import HubsApi
-from cloud.api.kit import Endpoint, Router
+from cloud.api.kit import Endpoint
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printers import PrintersApi
+from cloud.api.router import Router
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
@@ -169,6 +171,7 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
         *JobsApi(printing.jobs).endpoints(),
         *FilesApi(services.blobs, services.reader, services.pictures, services.settings.upload_limit_bytes).endpoints(),
+        *ColorPresetsApi().endpoints(),
         *HubsApi(printing.live, services.fleet).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]

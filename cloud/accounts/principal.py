@@ -1,27 +1,29 @@
 """Whoever a request speaks for."""
 
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 Role = Literal["owner", "operator", "viewer"]
 
-_RANK: Final[dict[Role, int]] = {"viewer": 0, "operator": 1, "owner": 2}
-
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """A person, logged in."""
+    """A person who is logged in, or a program with an API key."""
 
     user_id: str
+    """The person, or the one the key belongs to."""
     tenant_id: str
     email: str
     name: str
     role: Role
     session_id: str
+    """Of the login, or the key's id: whatever is revoked by it ends."""
     expires_at: str
-    """When the login ends by itself, ISO 8601."""
+    """When the login or the key ends by itself, ISO 8601."""
+    scopes: frozenset[str] | None = None
+    """What a key may do; None = a person."""
 
-
-def allows(role: Role, needed: Role) -> bool:
-    """Roles are steps: an owner may all an operator may, who may all a viewer may."""
-    return _RANK[role] >= _RANK[needed]
+    @property
+    def actor(self) -> str:
+        """Who it was, for histories and the audit log: the key rather than its owner."""
+        return self.user_id if self.scopes is None else self.session_id

@@ -15,12 +15,16 @@ JSON_LIMIT: Final = 256 * 1024
 _PLACE: Final = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
-async def read_json(request: Request, shape: type[Any], limit: int = JSON_LIMIT) -> Any:
-    """The body as `shape`. Raises ApiError 400, 413, 415 or 422."""
+async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:
+    """The bytes of a JSON body. Raises ApiError 413 or 415."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(415, "unsupported_media_type", "The body must be application/json.")
-    data = await read_bounded(request, limit)
+    return await read_bounded(request, limit)
+
+
+def decode_json(data: bytes, shape: type[Any]) -> Any:
+    """The body as `shape`. Raises ApiError 400 or 422."""
     try:
         return msgspec.json.decode(data, type=shape, dec_hook=decode_hook)
     except msgspec.ValidationError as error:

@@ -50,6 +50,7 @@ class Edge:
         request_id = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
+        scope.setdefault("state", {})["request_id"] = request_id
         if scope["type"] == "http":
             await self._http(scope, receive, send, request_id)
         else:

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cloud.accounts.errors import BadCredentialsError, BadLinkError, BusyError, TooManyAttemptsError, WeakPasswordError
-from cloud.printing.errors import DomainError
-from cloud.storage.errors import ConflictError, StoreClosedError, UnavailableError
+from cloud.errors import DomainError
+from cloud.storage.errors import ConflictError, StaleError, StoreClosedError, UnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +94,11 @@ def _conflict(error: ConflictError) -> ApiError:
     return ApiError(409, "conflict", "This contradicts what is stored already.", details={"fields": fields})
 
 
+def _stale(error: StaleError) -> ApiError:
+    sentence = "Somebody has changed this meanwhile. Load it again and repeat your change."
+    return ApiError(412, "stale", sentence, details={"version": error.version})
+
+
 def _from_starlette(error: HTTPException) -> ApiError:
     codes = {404: ("not_found", "There is nothing here."), 405: ("method_not_allowed", "This cannot be done here.")}
     code, message = codes.get(error.status_code, ("error", "The request was refused."))
@@ -111,6 +116,7 @@ _KNOWN: Final[dict[type[Exception], Callable[[Any], ApiError]]] = {
     BusyError: _not_now,
     UnavailableError: _not_now,
     StoreClosedError: _not_now,
+    StaleError: _stale,
     ConflictError: _conflict,
     HTTPException: _from_starlette,
 }

@@ -6,44 +6,49 @@ A handler is an async method:
     async def change(self, call: Call, printer_id: Id, body: PrinterPatch) -> PrinterOut
 
 `body` and `query` are msgspec Structs that forbid unknown fields; the other parameters are the named parts of the
-path, in its order. It returns a Struct (JSON), None (204), or a Response of its own making.
+path, in its order. It returns a Struct (JSON), None (204), or a Response of its own making. An answer with a `version`
+carries it as ETag.
 """
 
+import hashlib
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Literal, get_type_hints
+from typing import Any, Final, Literal, get_origin, get_type_hints
 
 import msgspec
-import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from cloud.accounts import Principal, Role, allows
-from cloud.accounts.web import SAFE_METHODS, WebGate
-from cloud.api.bodies import read_json, read_query
-from cloud.api.errors import ApiError, as_api_error, error_response
+from cloud.accounts.access import Action, Area, Need
+from cloud.accounts.principal import Principal, Role
+from cloud.api.areas import area_of, tag_of
+from cloud.api.bodies import decode_json, read_json, read_query
+from cloud.api.errors import ApiError
+from cloud.storage import ids
 from cloud.storage.store import Store
-from cloud.storage.tenant import TenantStore
-
-log = structlog.get_logger(__name__)
+from cloud.storage.tenant import TenantStore, Witness
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Handler = Callable[..., Awaitable[Any]]
 PUBLIC: Final = "public"
+IDEMPOTENCY_KEY: Final = "idempotency-key"
+_KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
+_ETAG: Final = re.compile(r'"v(\d{1,9})"')
 
 
 class Call:
     """One request, with what is known about it."""
 
-    def __init__(self, request: Request, principal: Principal | None, store: Store) -> None:
+    def __init__(
+        self, request: Request, principal: Principal | None, store: Store, witness: Witness | None = None
+    ) -> None:
         self.request = request
         self.finish: Callable[[Response], None] | None = None
         """What is to be done to the answer once it is made: a cookie, a header."""
         self._principal = principal
         self._store = store
+        self._witness = witness
 
     @property
     def principal(self) -> Principal:
@@ -58,17 +63,37 @@ class Call:
 
     @property
     def store(self) -> TenantStore:
-        """The database as this caller may see it."""
-        return TenantStore(self._store, self.principal.tenant_id)
+        """The database as this caller may see it. What is written through it is in the audit log."""
+        return TenantStore(self._store, self.principal.tenant_id, self._witness)
 
     @property
     def address(self) -> str:
         """The caller's network address; a proxy's word for it counts only when the proxy is trusted."""
-        return self.request.client.host if self.request.client else "unknown"
+        return address_of(self.request)
 
     @property
     def user_agent(self) -> str:
         return self.request.headers.get("user-agent", "")
+
+    @property
+    def version(self) -> int | None:
+        """The version the caller wants to change, from If-Match; None = whichever it is. Raises ApiError 412."""
+        text = self.request.headers.get("if-match", "*").strip()
+        if text == "*":
+            return None
+        match = _ETAG.fullmatch(text.removeprefix("W/"))
+        if match is None:
+            raise ApiError(412, "stale", "If-Match must repeat the ETag of an earlier answer.")
+        return int(match[1])
+
+    @property
+    def command_id(self) -> str:
+        """Under which a hub carries out what is asked at most once: the same for the same Idempotency-Key."""
+        key = idempotency_key(self.request)
+        if key is None:
+            return ids.new("cmd")
+        place = f"{self.tenant_id}\n{self.principal.actor}\n{self.request.url.path}\n{key}"
+        return f"cmd_{hashlib.sha256(place.encode()).hexdigest()[:20]}"
 
 
 class Endpoint:
@@ -81,51 +106,95 @@ class Endpoint:
         handler: Handler,
         *,
         role: Role | Literal["public"] | None = None,
+        area: Area | Literal["person"] | None = None,
         status: int | None = None,
         errors: Sequence[int] = (),
         answers: Mapping[str, Mapping[str, Any]] | None = None,
         form: Mapping[str, Any] | None = None,
+        versioned: bool = False,
+        command: bool = False,
+        body: type[Any] | None = None,
+        query: type[Any] | None = None,
+        answer: Any = None,
+        sorts: Sequence[str] = (),
+        summary: str = "",
     ) -> None:
         """By default a viewer may GET, everything else takes an operator.
 
-        `answers` replaces the JSON answer by media types and their schemas, `form` describes a multipart body that
-        the handler reads itself, `errors` are statuses beyond those every endpoint may give.
+        `area` is what an API key's scope must name, by default that of the path; "person" = no key will do. `answers`
+        replaces the JSON answer by media types and their schemas, `form` describes a multipart body that the handler
+        reads itself, `errors` are statuses beyond those every endpoint may give. A `versioned` one heeds If-Match;
+        a `command` is done once per Idempotency-Key by the hub, as creations are by the database. `sorts` are what
+        `sort` in the query may name. `body`, `query`, `answer` and `summary` are for handlers that are made for many
+        things, whose signature cannot say.
         """
         self.method = method
         self.path = path
         self.handler = handler
+        self.tag = tag_of(path)
         self.role: Role | Literal["public"] = role or ("viewer" if method == "GET" else "operator")
+        self.action: Action = "read" if method == "GET" else "write"
+        self.area: Area | None = None if area == "person" else area or area_of(self.tag, public=role == PUBLIC)
         self.errors = tuple(errors)
         self.answers = answers
         self.form = form
-        self._read_signature()
+        self.versioned = versioned
+        self.command = command
+        self.sorts = tuple(sorts)
+        self.documentation = (summary or handler.__doc__ or "").strip()
+        self._read_signature(body, query, answer)
         self.status = status or (204 if self.answer is None and answers is None else 200)
-        if not (handler.__doc__ or "").strip():
+        if not self.documentation:
             raise TypeError(f"{handler.__qualname__} needs a docstring: it is its documentation")
 
-    def _read_signature(self) -> None:
+    @property
+    def name(self) -> str:
+        """Of the operation, in the document and in the audit log."""
+        return f"{self.tag}_{self.handler.__name__}".replace("-", "_")
+
+    @property
+    def need(self) -> Need | None:
+        """What calling it takes; None = nothing."""
+        return None if self.role == PUBLIC else Need(role=self.role, area=self.area, action=self.action)
+
+    @property
+    def creates(self) -> bool:
+        """It makes something, once per Idempotency-Key."""
+        return self.method == "POST" and self.status == 201 and self.form is None and self.role != PUBLIC
+
+    def _read_signature(self, body: type[Any] | None, query: type[Any] | None, answer: Any) -> None:
         hints = get_type_hints(self.handler, include_extras=True)
-        returned = hints.pop("return")
+        returned = answer or hints.pop("return")
+        hints.pop("return", None)
         self.answer: Any = None if returned is type(None) else returned
-        self.body: type[Any] | None = hints.pop("body", None)
-        self.query: type[Any] | None = hints.pop("query", None)
-        names = [name for name in inspect.signature(self.handler).parameters if name in hints][1:]  # after the call
+        self.body: type[Any] | None = body or hints.pop("body", None)
+        self.query: type[Any] | None = query or hints.pop("query", None)
+        taken = {"body", "query"}
+        names = [name for name in inspect.signature(self.handler).parameters if name in hints and name not in taken][1:]
         parts = re.findall(r"\{(\w+)", self.path)
         if len(names) != len(parts):
             raise TypeError(f"{self.handler.__qualname__}: parameters {names} do not go with {self.path}")
         self.path_types = {part: hints[name] for part, name in zip(parts, names, strict=True)}
         self._arguments = dict(zip(parts, names, strict=True))
         for shape in (self.body, self.query):
-            if shape is not None and not shape.__struct_config__.forbid_unknown_fields:
+            declared: Any = get_origin(shape) or shape
+            if shape is not None and not declared.__struct_config__.forbid_unknown_fields:
                 raise TypeError(f"{shape.__name__} must forbid unknown fields")
 
-    async def respond(self, request: Request, principal: Principal | None, store: Store) -> Response:
+    async def read(self, request: Request) -> tuple[dict[str, Any], bytes]:
+        """The handler's arguments, and the bytes of the JSON body. Raises ApiError."""
         arguments: dict[str, Any] = self._path_arguments(request)
+        data = b""
         if self.query is not None:
             arguments["query"] = read_query(request, self.query)
         if self.body is not None:
-            arguments["body"] = await read_json(request, self.body)
-        call = Call(request, principal, store)
+            data = await read_json(request)
+            arguments["body"] = decode_json(data, self.body)
+        return arguments, data
+
+    async def respond(self, call: Call, arguments: Mapping[str, Any]) -> Response:
+        if "if-match" in call.request.headers and not self.versioned:
+            raise ApiError(412, "no_versions", "This operation knows no versions: leave If-Match out.")
         result = await self.handler(call, **arguments)
         response = result if isinstance(result, Response) else self._encoded(result)
         if call.finish is not None:
@@ -136,6 +205,9 @@ class Endpoint:
         headers = {"cache-control": "no-store"}
         if result is None:
             return Response(status_code=self.status, headers=headers)
+        version = getattr(result, "version", None)
+        if isinstance(version, int):
+            headers["etag"] = f'"v{version}"'
         return Response(msgspec.json.encode(result), self.status, headers, "application/json")
 
     def _path_arguments(self, request: Request) -> dict[str, Any]:
@@ -148,74 +220,13 @@ class Endpoint:
             raise ApiError(404, "not_found", "There is nothing here.") from None
 
 
-class Router:
-    """Makes Starlette routes of endpoints. Authentication, origin and role are checked here and nowhere else."""
-
-    def __init__(self, store: Store, gate: WebGate) -> None:
-        self._store = store
-        self._gate = gate
-
-    def routes(self, endpoints: Sequence[Endpoint]) -> list[Route]:
-        """One route a path, and its twin with or without the final slash; fixed paths come before those with names."""
-        by_path: dict[str, dict[str, Endpoint]] = {}
-        for endpoint in endpoints:
-            methods = by_path.setdefault(endpoint.path, {})
-            if endpoint.method in methods:
-                raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
-            methods[endpoint.method] = endpoint
-        routes = []
-        for path in sorted(by_path, key=lambda path: (path.count("{"), path)):
-            resource = _Resource(by_path[path], self._store, self._gate)
-            routes += [Route(path, resource), Route(path[:-1] if path.endswith("/") else path + "/", resource)]
-        return routes
+def idempotency_key(request: Request) -> str | None:
+    """The request's key. Raises ApiError 422 on one that is none."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise ApiError(422, "invalid", "An Idempotency-Key has 8 to 100 characters of A-Z, a-z, 0-9 and _ . : -")
+    return key
 
 
-class _Resource:
-    """The operations of one path, as an ASGI application."""
-
-    def __init__(self, endpoints: Mapping[str, Endpoint], store: Store, gate: WebGate) -> None:
-        self._endpoints = endpoints
-        self._store = store
-        self._gate = gate
-        allowed = set(endpoints) | ({"HEAD"} if "GET" in endpoints else set())
-        self._allow = ", ".join(sorted(allowed))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            log.info("the client went away before its request was complete")
-            return
-        except Exception as error:
-            known = as_api_error(error)
-            if known is None:
-                raise
-            response = error_response(known)
-        await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        endpoint = self._endpoints.get(method)
-        if endpoint is None:
-            raise ApiError(405, "method_not_allowed", "This cannot be done here.", headers={"allow": self._allow})
-        if method not in SAFE_METHODS and not self._gate.origin_allowed(request):
-            raise ApiError(403, "foreign_origin", "This request comes from a page that may not make it.")
-        return await endpoint.respond(request, await self._admit(request, endpoint), self._store)
-
-    async def _admit(self, request: Request, endpoint: Endpoint) -> Principal | None:
-        if endpoint.role == PUBLIC:
-            return None
-        principal = await self._gate.principal(request)
-        if principal is None:
-            raise ApiError(401, "unauthenticated", "Log in first.", headers={"www-authenticate": "Bearer"})
-        structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, user=principal.user_id)
-        needed: Role = endpoint.role
-        if not allows(principal.role, needed):
-            raise ApiError(
-                403,
-                "forbidden",
-                f"This takes the role {needed}; yours is {principal.role}.",
-                details={"needed": needed},
-            )
-        return principal
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else "unknown"

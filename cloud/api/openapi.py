@@ -19,6 +19,7 @@ _COMMON: Final = {
     405: "The method does not exist here.",
     409: "The thing is not in a state in which this can be done.",
     413: "The body is too large.",
+    412: "The thing was changed meanwhile: it is of another version than If-Match says.",
     415: "The body has the wrong media type.",
     416: "There is no such range.",
     422: "The request is understood and refused; the error names the place.",
@@ -45,7 +46,7 @@ def build(endpoints: Sequence[Endpoint], *, version: str, cookie: str) -> dict[s
             "temperatures °C, weights grams, colours `#RRGGBB`. Every error has the shape of `ErrorOut`.",
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in sorted({_tag(endpoint) for endpoint in endpoints})],
+        "tags": [{"name": tag} for tag in sorted({endpoint.tag for endpoint in endpoints})],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -90,22 +91,22 @@ def _portable(schema: Any) -> Any:
     return schema
 
 
-def _tag(endpoint: Endpoint) -> str:
-    parts = [part for part in endpoint.path.split("/") if part]
-    return parts[1] if parts[0] == "api" else "health"
-
-
 def _operation(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
-    summary, _, rest = (endpoint.handler.__doc__ or "").strip().partition("\n")
+    summary, _, rest = endpoint.documentation.partition("\n")
     operation: dict[str, Any] = {
-        "operationId": _operation_id(endpoint),
-        "tags": [_tag(endpoint)],
+        "operationId": endpoint.name,
+        "tags": [endpoint.tag],
         "summary": summary.rstrip("."),
         "description": " ".join(rest.split()) or summary,
-        "parameters": [*_path_parameters(endpoint, schemas), *_query_parameters(endpoint, schemas)],
+        "parameters": [
+            *_path_parameters(endpoint, schemas),
+            *_query_parameters(endpoint, schemas),
+            *_header_parameters(endpoint),
+        ],
         "responses": _responses(endpoint, schemas),
         "security": [] if endpoint.role == PUBLIC else [{"session": []}, {"bearer": []}],
         "x-role": endpoint.role,
+        "x-scope": f"{endpoint.area}:{endpoint.action}" if endpoint.area else None,
     }
     if endpoint.body is not None:
         operation["requestBody"] = _content({"application/json": {"schema": schemas[endpoint.body]}})
@@ -116,10 +117,6 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 def _content(content: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": content}
-
-
-def _operation_id(endpoint: Endpoint) -> str:
-    return f"{_tag(endpoint)}_{endpoint.handler.__name__}".replace("-", "_")
 
 
 def _path_parameters(endpoint: Endpoint, schemas: dict[Any, Any]) -> list[dict[str, Any]]:
@@ -137,10 +134,38 @@ def _query_parameters(endpoint: Endpoint, schemas: dict[Any, Any]) -> list[dict[
         schema = dict(schemas[field.type])
         if field.default is not msgspec.NODEFAULT and field.default is not None:
             schema["default"] = field.default
+        if field.name == "sort" and endpoint.sorts:
+            allowed = [sign + name for name in endpoint.sorts for sign in ("", "-")]
+            schema = {**schema, "items": {"type": "string", "enum": allowed}}
         parameter = {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema}
         if schema.get("type") == "array":
             parameter |= {"style": "form", "explode": True}
         parameters.append(parameter)
+    return parameters
+
+
+def _header_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    parameters = []
+    if endpoint.versioned:
+        parameters.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "description": "The ETag of the version to be changed; refused with 412 when it is another by now.",
+                "schema": {"type": "string", "pattern": r'^(\*|(W/)?"v[0-9]{1,9}")$'},
+            }
+        )
+    if endpoint.creates or endpoint.command:
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "However often a request with this key is sent within a day, it is carried out once.",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{8,100}$"},
+            }
+        )
     return parameters
 
 
@@ -167,8 +192,12 @@ def _possible_errors(endpoint: Endpoint) -> set[int]:
         statuses |= {403}
     if endpoint.path_types:
         statuses |= {404}
-    if endpoint.query is not None:
+    if endpoint.query is not None or endpoint.command:
         statuses |= {422}
+    if endpoint.creates:
+        statuses |= {409, 422}
+    if endpoint.versioned:
+        statuses |= {412}
     if endpoint.body is not None:
         statuses |= {400, 413, 415, 422}
     return statuses

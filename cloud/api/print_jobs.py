@@ -61,7 +61,8 @@ class NeededFilament(Struct, frozen=True, kw_only=True):
 
 class JobOut(Struct, frozen=True, kw_only=True):
     id: str
-    print_file_id: str
+    print_file_id: str | None
+    """None only on a migrated job whose file was gone."""
     file_name: str
     plate: int
     status: Status
@@ -95,7 +96,7 @@ class JobOut(Struct, frozen=True, kw_only=True):
     time_completed: str | None
     updated_at: str
     version: int
-    thumbnail: str
+    thumbnail: str | None
 
 
 class JobStep(Struct, frozen=True, kw_only=True):

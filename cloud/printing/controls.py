@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from cloud.errors import DomainError, not_found
 from cloud.printing.asks import Answer, CommandAsk, SnapshotAsk
-from cloud.printing.errors import DomainError, not_found
 from cloud.printing.hub_client import HubClient
 from cloud.printing.live import LivePrinter, LivePrinters
 from cloud.printing.words import failure_sentence

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cloud.bus import Bus, subjects
-from cloud.printing.errors import DomainError, conflict, not_found
+from cloud.errors import DomainError, conflict, not_found
 from cloud.printing.jobs import WAKE
 from cloud.printing.live import LivePrinters
 from cloud.storage import hubs as hub_queries

@@ -11,9 +11,9 @@ import structlog
 from msgspec import UNSET
 
 from cloud.catalog.sliced import Plate
+from cloud.errors import DomainError, conflict, not_found
 from cloud.printing.attempts import Attempts
 from cloud.printing.controls import PAUSABLE, STOPPABLE, Controls, refused
-from cloud.printing.errors import DomainError, conflict, not_found
 from cloud.printing.filaments import Needed
 from cloud.printing.jobs import JobMoves
 from cloud.printing.live import LivePrinters

@@ -43,8 +43,10 @@ _PLAIN: Final = (
 _JSON: Final = ("ams_mapping", "options", "filaments")
 
 
-def thumbnail(row: Row) -> str:
-    """Address of the picture of a job's plate."""
+def thumbnail(row: Row) -> str | None:
+    """Address of the picture of a job's plate; None for a migrated job whose file was gone."""
+    if row["print_file_id"] is None:
+        return None
     return f"/api/files/{row['print_file_id']}/plates/{row['plate']}/thumbnail"
 
 

@@ -19,6 +19,14 @@ class ConflictError(StoreError):
         """Bare column names the constraint is about; empty when the database did not say."""
 
 
+class StaleError(StoreError):
+    """The row was changed meanwhile: it is of another version than the caller has seen."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"the row is of version {version}")
+        self.version = version
+
+
 class UnavailableError(StoreError):
     """The database cannot do it now: busy, full, read-only, or away. Trying again later may help."""
 

@@ -4,7 +4,10 @@ import base64
 import secrets
 from typing import Literal
 
-Prefix = Literal["ten", "usr", "ses", "prn", "fil", "job", "hub", "his", "evt", "req", "tun", "trf", "cmd"]
+Prefix = Literal[
+    "ten", "usr", "ses", "lnk", "rec", "key", "aud", "prn", "mnt", "fil", "job", "hub", "his", "evt",
+    "prd", "sku", "col", "plt", "fin", "asm", "tsk", "ord", "lin", "mov", "req", "tun", "trf", "cmd",
+]  # fmt: skip
 
 
 def new(prefix: Prefix) -> str:

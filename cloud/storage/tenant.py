@@ -1,7 +1,7 @@
 """Work inside one tenant. Request code gets a `TenantStore` and nothing else, so it cannot forget whose data it is."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cloud.storage.store import Store, Tx
 
@@ -20,15 +20,18 @@ class TenantTx(Tx):
 
 
 TenantUnit = Callable[[TenantTx], Awaitable[T]]
+Witness = Callable[[TenantTx, Any], Awaitable[None]]
+"""Called with what a unit returned, in its transaction: writes down that it happened, or undoes it by raising."""
 
 
 class TenantStore:
     """A store that sees one tenant."""
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    def __init__(self, store: Store, tenant_id: str, witness: Witness | None = None) -> None:
         if not tenant_id:
             raise ValueError("a tenant id is required")
         self._store = store
+        self._witness = witness
         self.tenant_id = tenant_id
 
     async def read(self, unit: TenantUnit[T]) -> T:
@@ -37,4 +40,12 @@ class TenantStore:
 
     async def write(self, unit: TenantUnit[T]) -> T:
         """As `Store.write`, within the tenant."""
-        return await self._store.write(lambda tx: unit(TenantTx(tx, self.tenant_id)))
+
+        async def witnessed(tx: Tx) -> T:
+            scoped = TenantTx(tx, self.tenant_id)
+            result = await unit(scoped)
+            if self._witness is not None:
+                await self._witness(scoped, result)
+            return result
+
+        return await self._store.write(witnessed)

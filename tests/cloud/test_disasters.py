@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloud.catalog.sliced import Filament
+from cloud.errors import DomainError
 from cloud.printing.asks import CommandAsk
-from cloud.printing.errors import DomainError
 from cloud.printing.matching import Fit
 from cloud.storage.errors import ConflictError
 from cloud.storage.tenant import TenantTx

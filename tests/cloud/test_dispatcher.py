@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud.catalog.sliced import Filament
-from cloud.printing.errors import DomainError
+from cloud.errors import DomainError
 from cloud.printing.orders import JobChange, NewJob, PrintOptions
 from tests.cloud.printing_kit import Farm, fast, running_farm
 

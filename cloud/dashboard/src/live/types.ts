@@ -131,7 +131,7 @@ export interface PrinterView extends PrinterStatus {
 /** What of a job changes while people watch it. */
 export interface JobView {
   id: string;
-  print_file_id?: string;
+  print_file_id?: string | null;
   file_name?: string;
   plate?: number;
   status: JobStatus;
@@ -142,7 +142,7 @@ export interface JobView {
   attempt?: number;
   held?: boolean;
   cancel_requested?: boolean;
-  thumbnail?: string;
+  thumbnail?: string | null;
   estimated_seconds?: number | null;
   progress_percentage?: number | null;
   remaining_seconds?: number | null;

@@ -151,7 +151,7 @@ function Body({ job }: { job: JobDetail }) {
             cancel_requested: current.cancel_requested,
           }}
         />
-        {ended && operate && (
+        {ended && operate && job.print_file_id && (
           <Link href={`/files/${job.print_file_id}`} className={buttonClass("quiet")}>
             <RotateCcw aria-hidden className="size-4.5" /> Print again
           </Link>

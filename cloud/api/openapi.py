@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from cloud.api.errors import ErrorOut
+from cloud.api.field_docs import field_docs, structs_in
 from cloud.api.kit import PUBLIC, Endpoint
 from cloud.storage.secrets import Secret
 
@@ -70,7 +71,17 @@ def _schemas(endpoints: Iterable[Endpoint]) -> tuple[dict[Any, Any], dict[str, A
         types += endpoint.path_types.values()
     unique = list(dict.fromkeys(types))
     schemas, components = msgspec.json.schema_components(unique, schema_hook=_schema_hook, ref_template=_REF)
+    _describe(components, unique)
     return dict(zip(unique, (_portable(schema) for schema in schemas), strict=True)), _portable(components)
+
+
+def _describe(components: dict[str, Any], types: Sequence[Any]) -> None:
+    """Give properties the descriptions that stand in the sources."""
+    for name, shape in structs_in(types).items():
+        properties = components.get(name, {}).get("properties", {})
+        for field, text in field_docs(shape).items():
+            if field in properties:
+                properties[field] = {**properties[field], "description": text}
 
 
 def _schema_hook(kind: type[Any]) -> dict[str, Any]:
@@ -130,6 +141,7 @@ def _query_parameters(endpoint: Endpoint, schemas: dict[Any, Any]) -> list[dict[
     if endpoint.query is None:
         return []
     parameters = []
+    docs = field_docs(endpoint.query)
     for field in msgspec.structs.fields(endpoint.query):
         schema = dict(schemas[field.type])
         if field.default is not msgspec.NODEFAULT and field.default is not None:
@@ -138,6 +150,8 @@ def _query_parameters(endpoint: Endpoint, schemas: dict[Any, Any]) -> list[dict[
             allowed = [sign + name for name in endpoint.sorts for sign in ("", "-")]
             schema = {**schema, "items": {"type": "string", "enum": allowed}}
         parameter = {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema}
+        if field.name in docs:
+            parameter["description"] = docs[field.name]
         if schema.get("type") == "array":
             parameter |= {"style": "form", "explode": True}
         parameters.append(parameter)

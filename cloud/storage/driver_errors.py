@@ -1,12 +1,19 @@
 """The drivers' exceptions in our words (errors.py)."""
 
+import functools
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+
+from sqlalchemy import Index
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.schema import ColumnCollectionConstraint
 
 from cloud.storage.errors import ConflictError, ConflictKind, UnavailableError
+from cloud.storage.tables import metadata
 
 _SQLITE_KINDS: dict[int, ConflictKind] = {
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: "unique",
@@ -66,9 +73,26 @@ def _sqlite_conflict(error: sqlite3.IntegrityError) -> ConflictError:
 
 
 def _postgres_conflict(error: Any, state: str) -> ConflictError:
-    """The detail reads "Key (tenant_id, serial_number)=(...) already exists."; only the names are taken."""
-    names = re.match(r"Key \(([^)]*)\)=", error.detail or "")
-    columns = frozenset(name.strip().strip('"') for name in names.group(1).split(",")) if names else frozenset()
-    if not columns and error.column_name:
-        columns = frozenset({error.column_name})
-    return ConflictError(_POSTGRES_KINDS.get(state, "other"), columns, error.constraint_name or state)
+    """Of the columns PostgreSQL says nothing where row level security might hide a row: its name tells them."""
+    name = error.constraint_name or ""
+    columns = _constraints().get(name, frozenset({error.column_name} if error.column_name else ()))
+    return ConflictError(_POSTGRES_KINDS.get(state, "other"), columns, name or state)
+
+
+@functools.cache
+def _constraints() -> dict[str, frozenset[str]]:
+    """Names of constraints and unique indexes -> their columns."""
+    found: dict[str, frozenset[str]] = {}
+    for table in metadata.tables.values():
+        for constraint in table.constraints:
+            if isinstance(constraint, ColumnCollectionConstraint):
+                found[_name(constraint)] = frozenset(str(column.name) for column in constraint.columns)
+        for index in table.indexes:
+            found[_name(index)] = frozenset(str(column.name) for column in index.columns)
+    return found
+
+
+def _name(constraint: ColumnCollectionConstraint | Index) -> str:
+    """As it is spelled in the database, by the naming convention."""
+    dialect = cast(Dialect, cast(Any, postgresql.dialect)())
+    return str(dialect.identifier_preparer.format_constraint(constraint))

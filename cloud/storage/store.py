@@ -12,10 +12,11 @@ executemany, and errors come out as those of errors.py.
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import databases
 import databases.core
@@ -44,6 +45,11 @@ POSTGRES_POOL = 8
 POSTGRES_COMMAND_SECONDS = 30
 POSTGRES_IDLE_SECONDS = 300.0
 
+ANY_TENANT: Final = "*"
+"""Work of the service itself, which may see every tenant's rows."""
+TENANT_SETTING: Final = "printfarm.tenant"
+_TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}|\*")
+
 # It logs every statement with its values at DEBUG: nobody may switch that on by raising the root level.
 logging.getLogger("databases").setLevel(logging.WARNING)
 
@@ -58,11 +64,13 @@ class Tx:
         self.dialect: DialectName = dialect
 
     async def all(self, statement: Executable) -> list[Row]:
-        records = await self._connection.fetch_all(cast(Any, statement))
+        with translated():
+            records = await self._connection.fetch_all(cast(Any, statement))
         return [dict(record._mapping) for record in records]
 
     async def one(self, statement: Executable) -> Row | None:
-        record = await self._connection.fetch_one(cast(Any, statement))
+        with translated():
+            record = await self._connection.fetch_one(cast(Any, statement))
         return None if record is None else dict(record._mapping)
 
     async def value(self, statement: Executable) -> Any:
@@ -74,7 +82,7 @@ class Tx:
         """Execute an insert, update or delete; the number of rows it touched."""
         if not statement._returning:
             statement = statement.returning(literal_column("1").label("touched"))
-        return len(await self._connection.fetch_all(cast(Any, statement)))
+        return len(await self.all(statement))
 
     async def batch(self, statement: UpdateBase, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute one statement for many sets of values, by the driver's own executemany.
@@ -86,10 +94,11 @@ class Tx:
             return
         sql, args = self._compiler.many(statement, rows)
         raw = self._connection.raw_connection
-        if self.dialect == "sqlite":
-            await cast(SQLiteConnection, raw).execute_many(sql, args)
-        else:
-            await raw.executemany(sql, args)
+        with translated():
+            if self.dialect == "sqlite":
+                await cast(SQLiteConnection, raw).execute_many(sql, args)
+            else:
+                await raw.executemany(sql, args)
 
     def insert(self, table: Table) -> sqlite.Insert:
         """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`, spelled alike on both."""
@@ -179,21 +188,24 @@ class Store:
         await self._reads.disconnect()
         await self._writes.disconnect()
 
-    async def read(self, unit: Unit[T]) -> T:
-        """Run a unit that only reads; it sees one moment of the database throughout."""
-        return await self._shielded(unit, write=False)
+    async def read(self, unit: Unit[T], *, tenant: str = ANY_TENANT) -> T:
+        """Run a unit that only reads; it sees one moment of the database throughout.
 
-    async def write(self, unit: Unit[T]) -> T:
+        On PostgreSQL it sees the rows of `tenant` and no others, whatever its statements say.
+        """
+        return await self._shielded(unit, tenant, write=False)
+
+    async def write(self, unit: Unit[T], *, tenant: str = ANY_TENANT) -> T:
         """Run a unit that may write: committed when it returns, rolled back when it raises.
 
         A caller that is cancelled meanwhile cannot know which of the two happened; the unit ends either way.
         """
-        return await self._shielded(unit, write=True)
+        return await self._shielded(unit, tenant, write=True)
 
-    async def _shielded(self, unit: Unit[T], *, write: bool) -> T:
+    async def _shielded(self, unit: Unit[T], tenant: str, *, write: bool) -> T:
         if self._closed:
             raise StoreClosedError("the store is closed")
-        task: asyncio.Task[T] = asyncio.create_task(self._run(unit, write=write))
+        task: asyncio.Task[T] = asyncio.create_task(self._run(unit, tenant, write=write))
         self._units.add(task)
         task.add_done_callback(self._units.discard)
         try:
@@ -202,30 +214,48 @@ class Store:
             task.add_done_callback(_report_orphan)
             raise
 
-    async def _run(self, unit: Unit[T], *, write: bool) -> T:
+    async def _run(self, unit: Unit[T], tenant: str, *, write: bool) -> T:
         with translated():
             async with (self._writes if write else self._reads).connection() as connection:
                 tx = Tx(connection, self.dialect, self._compiler)
-                async with self._transaction(connection.raw_connection, write=write):
+                raw = connection.raw_connection
+                transaction = _on_sqlite(raw, write) if self.dialect == "sqlite" else _on_postgres(raw, tenant, write)
+                async with transaction:
                     result = await unit(tx)
         tx._run_callbacks()
         return result
 
-    @asynccontextmanager
-    async def _transaction(self, raw: Any, *, write: bool) -> AsyncIterator[None]:
-        if self.dialect == "postgresql":
-            isolation = "read_committed" if write else "repeatable_read"
-            async with raw.transaction(isolation=isolation, readonly=not write):
-                yield
-            return
-        connection = cast(SQLiteConnection, raw)
-        connection.begin()
-        try:
-            yield
-            if write:
-                await connection.commit()
-        finally:
-            await connection.rollback()  # nothing to do after a commit
+
+@asynccontextmanager
+async def _on_sqlite(connection: SQLiteConnection, write: bool) -> AsyncIterator[None]:
+    connection.begin()
+    try:
+        yield
+        if write:
+            await connection.commit()
+    finally:
+        await connection.rollback()  # nothing to do after a commit
+
+
+@asynccontextmanager
+async def _on_postgres(raw: Any, tenant: str, write: bool) -> AsyncIterator[None]:
+    """Begun together with the name of the tenant it is for (migrations/row_security.py), in one round trip.
+
+    A tenant's writers take turns, as all writers do on SQLite: what a unit has read is still true when it writes.
+    """
+    if not _TENANT.fullmatch(tenant):
+        raise ValueError("not the id of a tenant")
+    mode = "READ COMMITTED" if write else "REPEATABLE READ, READ ONLY"
+    turn = f"; SELECT pg_advisory_xact_lock(hashtextextended('{tenant}', 0))" if write and tenant != ANY_TENANT else ""
+    await raw.execute(f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL {TENANT_SETTING} = '{tenant}'{turn}")
+    try:
+        yield
+    except BaseException:
+        await raw.execute("ROLLBACK")
+        raise
+    if await raw.execute("COMMIT") != "COMMIT":
+        # A statement had failed and its error was swallowed: PostgreSQL then rolls back, and says so only here.
+        raise RuntimeError("the unit went on after a failed statement: nothing of it is stored")
 
 
 def _report_orphan(task: asyncio.Task[Any]) -> None:

@@ -36,7 +36,7 @@ class TenantStore:
 
     async def read(self, unit: TenantUnit[T]) -> T:
         """As `Store.read`, within the tenant."""
-        return await self._store.read(lambda tx: unit(TenantTx(tx, self.tenant_id)))
+        return await self._store.read(lambda tx: unit(TenantTx(tx, self.tenant_id)), tenant=self.tenant_id)
 
     async def write(self, unit: TenantUnit[T]) -> T:
         """As `Store.write`, within the tenant."""
@@ -48,4 +48,4 @@ class TenantStore:
                 await self._witness(scoped, result)
             return result
 
-        return await self._store.write(witnessed)
+        return await self._store.write(witnessed, tenant=self.tenant_id)

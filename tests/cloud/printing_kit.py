@@ -402,9 +402,9 @@ class Farm:
 
 
 @contextlib.asynccontextmanager
-async def running_farm(folder: Path, *models: str, connect: bool = True) -> AsyncIterator[Farm]:
-    """A farm with printers of these models, P1S when none is named."""
-    url = f"sqlite:///{folder}/farm.db"
+async def running_farm(where: Path | str, *models: str, connect: bool = True) -> AsyncIterator[Farm]:
+    """A farm with printers of these models, P1S when none is named, in this folder or in this database."""
+    url = where if isinstance(where, str) else f"sqlite:///{where}/farm.db"
     await migrations.migrate(url)
     store = await Store.open(url)
     farm = Farm(store, url)

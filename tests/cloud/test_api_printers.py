@@ -18,8 +18,8 @@ PRINTER = {"name": "P1S", "ip_address": "192.168.1.20", "serial_number": "01p00a
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
         yield cloud
 
 

@@ -14,8 +14,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
         yield cloud
 
 
@@ -31,7 +31,10 @@ async def ids_of_everything(cloud: Cloud) -> dict[str, str]:
     printer = await cloud.printer()
     _, file = await cloud.owner.upload(build_sample(PRESETS["bracket_p1s"]))
     jobs = await cloud.owner.ok("POST", "/api/print-jobs/", {"print_file_id": file["id"], "hold": True})
+    preset = {"color_name": "Black", "hex_code": "#000000", "filament_type": "PLA"}
+    color = await cloud.owner.ok("POST", "/api/color-presets/", preset)
     return {
+        "color-presets": color["id"],
         "printers": printer["id"], "hubs": printer["hub_id"], "files": file["id"], "print-jobs": jobs["items"][0]["id"],
     }  # fmt: skip
 
@@ -85,6 +88,7 @@ async def test_another_tenants_owner_finds_nothing(cloud: Cloud) -> None:
         body = next((value for end, value in bodies.items() if path.endswith(end)), None)
         if "requestBody" in operation and body is None:
             body = {"name": "theirs"} if "/print-jobs/" not in path else {"priority": 1}
+            body = {} if "/color-presets/" in path else body
         assert await stranger.refused(method, where, body) == (404, "not_found"), f"{method} {path}"
         checked += 1
     assert checked > 25

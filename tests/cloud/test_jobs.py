@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-async def farm(tmp_path: Path) -> AsyncIterator[Farm]:
-    async with running_farm(tmp_path, connect=False) as made:
+async def farm(database: str) -> AsyncIterator[Farm]:
+    async with running_farm(database, connect=False) as made:
         yield made
 
 

@@ -58,8 +58,8 @@ async def applied(tx: Tx) -> str | None:
     return None if found is None else str(found)
 
 
-async def migrate(url: str, scripts: Path = SCRIPTS) -> None:
-    """Bring the database at `url` (as for `Store.open`) to `head()`.
+async def migrate(url: str, scripts: Path = SCRIPTS, *, revision: str = "head") -> None:
+    """Bring the database at `url` (as for `Store.open`) to `head()`, or to an earlier step.
 
     Raises MigrationError; and UnknownRevisionError rather than touching a database that is newer than the program.
     """
@@ -70,7 +70,7 @@ async def migrate(url: str, scripts: Path = SCRIPTS) -> None:
                 await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
                 await connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRES_LOCK})"))
-            await connection.run_sync(_upgrade, scripts)
+            await connection.run_sync(_upgrade, scripts, revision)
     except (DBAPIError, OSError) as error:
         raise MigrationError(str(error).partition("\n")[0]) from error
     finally:
@@ -99,7 +99,7 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _upgrade(connection: Connection, scripts: Path) -> None:
+def _upgrade(connection: Connection, scripts: Path, revision: str) -> None:
     config = _config(scripts)
     directory = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()
@@ -109,9 +109,9 @@ def _upgrade(connection: Connection, scripts: Path) -> None:
             f"The database is at revision {current}, which this version does not know: it was used by a newer one. "
             "Start that version, or restore a backup."
         )
-    newest = directory.get_current_head()
+    newest = directory.get_current_head() if revision == "head" else revision
     if current == newest:
         return
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
     log.info("database migrated", from_revision=current, to_revision=newest)

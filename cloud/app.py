@@ -15,8 +15,10 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from cloud import __version__
 from cloud.accounts import Accounts
+from cloud.accounts.sessions import Lifetimes
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
+from cloud.api.audit_log import AuditLogApi
 from cloud.api.auth import AuthApi
 from cloud.api.color_presets import ColorPresetsApi
 from cloud.api.dashboard import Dashboard
@@ -24,14 +26,19 @@ from cloud.api.edge import Edge
 from cloud.api.files import FilesApi
 from cloud.api.health import HealthApi
 from cloud.api.hubs import HubsApi
+from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printers import PrintersApi
 from cloud.api.router import Router
+from cloud.api.sessions import SessionsApi
+from cloud.api.settings import SettingsApi
+from cloud.api.users import UsersApi
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
 from cloud.hubs import Hubs, Timing
+from cloud.integrations.mail import SmtpPostman, SmtpServer
 from cloud.live import LiveGateway
 from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
@@ -39,7 +46,7 @@ from cloud.services import Services
 from cloud.settings import Settings
 from cloud.storage import migrations
 from cloud.storage.files_folder import BlobStore
-from cloud.storage.secrets import Vault
+from cloud.storage.secrets import KeyRing, Vault
 from cloud.storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -75,7 +82,10 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         bus = LocalBus()
         await bus.start()
         stack.push_async_callback(bus.drain)
-        accounts = Accounts(store, bus, ring, session_hours=settings.session_hours)
+        postman = SmtpPostman(SmtpServer.parse(settings.smtp_url) if settings.smtp_url else None, settings.mail_from)
+        await postman.start()
+        stack.push_async_callback(postman.close)
+        accounts = _accounts(settings, store, bus, ring, postman)
         await accounts.start()
         stack.push_async_callback(accounts.close)
         await _first_start(settings, accounts)
@@ -142,6 +152,16 @@ async def _printing(store: Store, bus: Bus, draining: Draining, stack: AsyncExit
     return printing
 
 
+def _accounts(settings: Settings, store: Store, bus: Bus, ring: KeyRing, postman: SmtpPostman) -> Accounts:
+    lifetimes = Lifetimes(
+        access=settings.access_minutes * 60,
+        idle=settings.session_hours * 3600,
+        longest=settings.session_max_days * 86400,
+    )
+    signup = settings.signup == "open"
+    return Accounts(store, bus, ring, postman, lifetimes=lifetimes, address=settings.address, signup=signup)
+
+
 def _timing(settings: Settings) -> Timing:
     return Timing(
         beat_ms=settings.beat_ms,
@@ -168,6 +188,11 @@ def _endpoints(services: Services) -> list[Endpoint]:
     printing = services.printing
     return [
         *AuthApi(services.accounts, services.gate).endpoints(),
+        *SessionsApi(services.accounts).endpoints(),
+        *UsersApi(services.accounts).endpoints(),
+        *InvitationsApi(services.accounts).endpoints(),
+        *SettingsApi().endpoints(),
+        *AuditLogApi().endpoints(),
         *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
         *JobsApi(printing.jobs).endpoints(),
         *FilesApi(services.blobs, services.reader, services.pictures, services.settings.upload_limit_bytes).endpoints(),

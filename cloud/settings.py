@@ -40,7 +40,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses whose X-Forwarded-For is believed; `*` = all."""
     cookie_secure: bool | None = None
     """Whether cookies are for HTTPS only; unset = as the public URL says."""
-    session_hours: int = 24 * 7
+    access_minutes: int = 10
+    """How long an access token is good; browsers renew it by themselves."""
+    session_hours: int = 24 * 14
+    """A login that nobody uses ends after so long."""
+    session_max_days: int = 90
+    """Every login ends after so long."""
+    signup: Literal["closed", "open"] = "closed"
+    """Whether strangers may make farms of their own here."""
+    smtp_url: Secret | None = None
+    """`smtp://user:password@host:587` or `smtps://…`; unset = no mail: links are shown to whoever may pass them on."""
+    mail_from: str = "PrintFarm <printfarm@localhost>"
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     upload_limit_bytes: int = 2 * 2**30
@@ -78,9 +88,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{PREFIX}PUBLIC_URL must begin with http:// or https://")
         if self.dead_ms < 2 * self.beat_ms:
             raise SettingsError(f"{PREFIX}DEAD_MS must be at least twice {PREFIX}BEAT_MS")
-        for name in ("session_hours", "upload_limit_bytes", "upload_concurrency", "status_ms", "idle_status_ms"):
+        for name in (
+            "access_minutes",
+            "session_hours",
+            "session_max_days",
+            "upload_limit_bytes",
+            "upload_concurrency",
+            "status_ms",
+            "idle_status_ms",
+        ):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{PREFIX}{name.upper()} must be at least 1")
+        if self.smtp_url and urlsplit(self.smtp_url.reveal()).scheme not in ("smtp", "smtps"):
+            raise SettingsError(f"{PREFIX}SMTP_URL must begin with smtp:// or smtps://")
         if self.drain_seconds < 0:
             raise SettingsError(f"{PREFIX}DRAIN_SECONDS must not be negative")
         if bool(self.demo_email) != bool(self.demo_password):

@@ -1,70 +1,62 @@
-"""Logging in and out, proving a login, and the first owner."""
+"""Ways in: password, set-up link, demo owner; and the parts of the accounts put together."""
 
 import asyncio
 import hashlib
 import secrets
-import time
-from typing import Final, cast
+from typing import Final
 
-import msgspec
 import structlog
 
 from cloud.accounts.errors import BadCredentialsError, BadLinkError, TooManyAttemptsError
+from cloud.accounts.links import Links
+from cloud.accounts.mails import Postman
 from cloud.accounts.passwords import Passwords
-from cloud.accounts.principal import Principal, Role
+from cloud.accounts.people import People
+from cloud.accounts.principal import Principal
+from cloud.accounts.sessions import Lifetimes, Login, Origin, Sessions
 from cloud.accounts.throttle import Throttle
-from cloud.accounts.tokens import Tokens
-from cloud.bus import Bus, Subscription
+from cloud.bus import Bus
 from cloud.storage import accounts as queries
-from cloud.storage import clock
+from cloud.storage import audit, clock
+from cloud.storage import links as link_queries
 from cloud.storage.secrets import KeyRing, Secret
 from cloud.storage.store import Store, Tx
-from cloud.storage.tenant import TenantTx
+from cloud.storage.tenant import TenantStore, TenantTx
 
 log = structlog.get_logger(__name__)
 
-SESSION_REVOKED: Final = "session.revoked"
-"""Bus subject; the data is the session's id. Sockets of the session close."""
 SETUP_LINK_HOURS: Final = 24
-TRUSTED_SECONDS: Final = 10.0
-"""How long a session that was looked up is believed. Revocations come over the bus, so this is the second net."""
-MAX_TRUSTED: Final = 10_000
-KEEP_EXPIRED_DAYS: Final = 30
-
-
-class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """A fresh login: the token is shown to nobody but its owner."""
-
-    token: Secret
-    principal: Principal
-    seconds: int
 
 
 class Accounts:
     """The service. `start` after the migrations, `close` at the end."""
 
     def __init__(
-        self, store: Store, bus: Bus, ring: KeyRing, *, session_hours: int, passwords: Passwords | None = None
+        self,
+        store: Store,
+        bus: Bus,
+        ring: KeyRing,
+        postman: Postman,
+        *,
+        lifetimes: Lifetimes,
+        address: str,
+        signup: bool = False,
+        passwords: Passwords | None = None,
     ) -> None:
         self._store = store
-        self._bus = bus
-        self._tokens = Tokens(ring)
         self._passwords = passwords or Passwords()
-        self._seconds = session_hours * 3600
         self._by_account = Throttle(free=5)
         self._by_address = Throttle(free=20)
-        self._trusted: dict[str, tuple[float, Principal]] = {}
-        self._subscription: Subscription | None = None
-        self._revocations = 0
+        self.sessions = Sessions(store, bus, ring, lifetimes)
+        self.people = People(self.sessions, self._passwords)
+        self.links = Links(store, self.sessions, self._passwords, postman, address=address, signup=signup)
 
     async def start(self) -> None:
-        self._subscription = self._bus.subscribe(SESSION_REVOKED, self._on_revoked)
-        old = clock.after(-KEEP_EXPIRED_DAYS * 86400)
-        await self._store.write(lambda tx: queries.forget_old_sessions(tx, old))
+        await self.sessions.start()
+        await self._store.write(link_queries.forget_old)
 
     async def close(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
+        self.sessions.close()
         await asyncio.to_thread(self._passwords.close)
 
     # ---- the first owner
@@ -82,15 +74,11 @@ class Accounts:
 
         return Secret(token) if await self._store.write(unit) else None
 
-    async def setup(
-        self, token: Secret, *, email: str, password: Secret, name: str, address: str, user_agent: str
-    ) -> Login:
+    async def setup(self, token: Secret, *, email: str, password: Secret, name: str, origin: Origin) -> Login:
         """Use a set-up link: create the tenant and its owner, and log the owner in.
 
-        Raises BadLinkError, WeakPasswordError, BusyError, TooManyAttemptsError.
+        Raises BadLinkError, WeakPasswordError, BusyError.
         """
-        self._throttle(address)
-        self._by_address.attempt(address)
         hashed = await self._passwords.hash(password)
 
         async def unit(tx: Tx) -> queries.User:
@@ -99,9 +87,8 @@ class Accounts:
             return await _create_owner(tx, email=email, password_hash=hashed, name=name)
 
         user = await self._store.write(unit)
-        self._by_address.excuse(address)
         log.info("owner created by set-up link", user=user.id, tenant=user.tenant_id)
-        return await self._open_session(user, user_agent)
+        return await self.sessions.open(user, origin)
 
     async def ensure_owner(self, email: str, password: Secret) -> bool:
         """Create an owner with this password unless there is any user; true when created."""
@@ -117,86 +104,61 @@ class Accounts:
 
     # ---- logging in and out
 
-    async def login(self, email: str, password: Secret, *, address: str, user_agent: str) -> Login:
+    async def login(self, email: str, password: Secret, *, origin: Origin) -> Login:
         """Raises BadCredentialsError, TooManyAttemptsError, BusyError. The first is alike for every cause."""
         account = email.strip().lower()
-        self._throttle(address, account)
-        self._by_account.attempt(account)
-        self._by_address.attempt(address)
+        self.attempt(origin.address, account)
         found = await self._store.read(lambda tx: queries.credentials(tx, account))
-        if not await self._passwords.matches(password, found[1] if found else None) or found is None:
-            log.info("login refused", address=address)
+        if not await self._passwords.matches(password, (found[1] or None) if found else None) or found is None:
+            log.info("login refused", address=origin.address)
+            if found is not None:
+                await self._note_failure(found[0], origin)
             raise BadCredentialsError("wrong e-mail address or password")
-        self._by_account.succeeded(account)
-        self._by_address.excuse(address)
+        self.succeeded(origin.address, account)
         user, hashed = found
         if self._passwords.outdated(hashed):
             await self._rehash(user, password)
-        return await self._open_session(user, user_agent)
+        return await self.sessions.open(user, origin)
 
-    async def logout(self, principal: Principal) -> None:
+    async def logout(self, tenant: TenantStore, principal: Principal) -> None:
         """End the session everywhere: tokens die, sockets close."""
+        await tenant.write(lambda tx: self.sessions.revoke(tx, principal.session_id, reason="logged out"))
 
-        async def unit(tx: Tx) -> None:
-            await queries.revoke_session(TenantTx(tx, principal.tenant_id), principal.session_id)
-            tx.after_commit(lambda: self._revoked(principal.session_id))
+    # ---- guessing
 
-        await self._store.write(unit)
-
-    async def authenticate(self, token: str) -> Principal | None:
-        """Who a token speaks for; None when it is not valid any more, or never was."""
-        claims = self._tokens.read(token)
-        if claims is None:
-            return None
-        trusted = self._trusted.get(claims.session_id)
-        if trusted is not None and trusted[0] > time.monotonic():
-            return trusted[1]
-        revocations = self._revocations
-        session = await self._store.read(lambda tx: queries.live_session(tx, claims.session_id))
-        if session is None or session.user.id != claims.user_id:
-            self._trusted.pop(claims.session_id, None)
-            return None
-        principal = _principal(session.user, session.id, session.expires_at)
-        if len(self._trusted) >= MAX_TRUSTED:
-            self._trusted.clear()
-        if revocations == self._revocations:  # else it may be this one that was revoked while we read
-            self._trusted[session.id] = (time.monotonic() + TRUSTED_SECONDS, principal)
-        return principal
-
-    # ---- inside
-
-    def _throttle(self, address: str, account: str | None = None) -> None:
+    def attempt(self, address: str, account: str | None = None) -> None:
+        """A credential is about to be tried. Counts as failed until `succeeded`. Raises TooManyAttemptsError."""
         wait = self._by_address.wait(address)
         if account is not None:
             wait = max(wait, self._by_account.wait(account))
         if wait > 0:
             raise TooManyAttemptsError(wait)
+        self._by_address.attempt(address)
+        if account is not None:
+            self._by_account.attempt(account)
 
-    async def _open_session(self, user: queries.User, user_agent: str) -> Login:
-        expires_at = clock.after(self._seconds)
+    def succeeded(self, address: str, account: str | None = None) -> None:
+        """It was genuine."""
+        self._by_address.excuse(address)
+        if account is not None:
+            self._by_account.succeeded(account)
 
-        async def unit(tx: Tx) -> str:
-            scoped = TenantTx(tx, user.tenant_id)
-            return await queries.create_session(scoped, user_id=user.id, expires_at=expires_at, user_agent=user_agent)
+    # ---- inside
 
-        session_id = await self._store.write(unit)
-        token = self._tokens.make(user_id=user.id, session_id=session_id, expires_at=expires_at)
-        return Login(token=Secret(token), principal=_principal(user, session_id, expires_at), seconds=self._seconds)
+    async def _note_failure(self, user: queries.User, origin: Origin) -> None:
+        entry = audit.Entry(
+            actor=user.id,
+            actor_name=user.name or user.email,
+            action="auth_login_failed",
+            object_type="auth",
+            object_id=user.id,
+            address=origin.address,
+        )
+        await self._store.write(lambda tx: audit.record(TenantTx(tx, user.tenant_id), entry))
 
     async def _rehash(self, user: queries.User, password: Secret) -> None:
         hashed = await self._passwords.hash(password)
         await self._store.write(lambda tx: queries.set_password_hash(TenantTx(tx, user.tenant_id), user.id, hashed))
-
-    def _revoked(self, session_id: str) -> None:
-        self._forget(session_id)
-        self._bus.publish(SESSION_REVOKED, session_id.encode())
-
-    def _on_revoked(self, _subject: str, data: bytes) -> None:
-        self._forget(data.decode(errors="replace"))
-
-    def _forget(self, session_id: str) -> None:
-        self._revocations += 1
-        self._trusted.pop(session_id, None)
 
 
 async def _create_owner(tx: Tx, *, email: str, password_hash: str, name: str) -> queries.User:
@@ -206,18 +168,5 @@ async def _create_owner(tx: Tx, *, email: str, password_hash: str, name: str) ->
     )
 
 
-def _principal(user: queries.User, session_id: str, expires_at: str) -> Principal:
-    return Principal(
-        user_id=user.id,
-        tenant_id=user.tenant_id,
-        email=user.email,
-        name=user.name,
-        role=cast(Role, user.role),
-        session_id=session_id,
-        expires_at=expires_at,
-    )
-
-
 def _hashed(token: str) -> str:
-    """The token is 256 random bits: a slow hash would buy nothing."""
     return hashlib.sha256(token.encode()).hexdigest()

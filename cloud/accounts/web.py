@@ -1,18 +1,26 @@
 """How a request or a WebSocket handshake proves who it is, and that its page may speak for that person."""
 
 from collections.abc import Iterable
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from cloud.accounts.principal import Principal
-from cloud.accounts.service import Accounts, Login
+from cloud.accounts.service import Accounts
+from cloud.accounts.sessions import Login
+from cloud.storage import clock
+from cloud.storage.secrets import Secret
 
 COOKIE: Final = "printfarm_session"
 SECURE_COOKIE: Final = "__Host-printfarm_session"
 """With this prefix browsers accept the cookie from this very host over HTTPS only."""
+REFRESH_COOKIE: Final = "printfarm_refresh"
+SECURE_REFRESH_COOKIE: Final = "__Secure-printfarm_refresh"
+"""It goes to one path only, which the stricter prefix does not allow."""
+REFRESH_PATH: Final = "/api/auth"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -25,12 +33,21 @@ class WebGate:
         self._accounts = accounts
         self._secure = secure
         self.cookie = SECURE_COOKIE if secure else COOKIE
+        self._refresh_cookie = SECURE_REFRESH_COOKIE if secure else REFRESH_COOKIE
         self._origins = {origin for url in (public_url, *allowed_origins) if (origin := _origin(url))}
 
     async def principal(self, connection: HTTPConnection) -> Principal | None:
         """Whoever the bearer token speaks for, else the cookie. A request with a bearer token never uses its cookie."""
         token = self._bearer(connection) or connection.cookies.get(self.cookie)
-        return None if not token else await self._accounts.authenticate(token)
+        return None if not token else await self._accounts.sessions.authenticate(token)
+
+    async def renewed(self, principal: Principal) -> Principal | None:
+        """The same login as it is now; None when it has ended. For sockets, which outlive their access token."""
+        return await self._accounts.sessions.principal(principal.session_id)
+
+    def refresh_token(self, connection: HTTPConnection) -> Secret | None:
+        token = connection.cookies.get(self._refresh_cookie)
+        return Secret(token) if token else None
 
     def origin_allowed(self, connection: HTTPConnection) -> bool:
         """Whether the page that sends this may: our own, a configured one, or no page at all (a program).
@@ -49,18 +66,30 @@ class WebGate:
         return origin is None or origin == self._own_origin(connection)
 
     def log_in(self, response: Response, login: Login) -> None:
-        response.set_cookie(
-            self.cookie,
-            login.token.reveal(),
-            max_age=login.seconds,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="lax",
-        )
+        self._set(response, self.cookie, login.token, path="/", seconds=login.seconds, samesite="lax")
+        left = clock.parse(login.principal.expires_at) - datetime.now(UTC)
+        seconds = max(1, int(left.total_seconds()))
+        self._set(response, self._refresh_cookie, login.refresh, path=REFRESH_PATH, seconds=seconds, samesite="strict")
 
     def log_out(self, response: Response) -> None:
         response.delete_cookie(self.cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
+        response.delete_cookie(
+            self._refresh_cookie, path=REFRESH_PATH, secure=self._secure, httponly=True, samesite="strict"
+        )
+
+    def _set(
+        self,
+        response: Response,
+        name: str,
+        token: Secret,
+        *,
+        path: str,
+        seconds: int,
+        samesite: Literal["lax", "strict"],
+    ) -> None:
+        response.set_cookie(
+            name, token.reveal(), max_age=seconds, path=path, secure=self._secure, httponly=True, samesite=samesite
+        )
 
     def _bearer(self, connection: HTTPConnection) -> str | None:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")

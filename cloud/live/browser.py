@@ -1,7 +1,6 @@
 """One browser's socket: what it may say, how much, and for how long."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
@@ -67,7 +66,7 @@ _decoder = msgspec.json.Decoder(Subscribe | Unsubscribe | Watch | Pace | Ping)
 class Prover(Protocol):
     """Looks a login up again: accounts.web.WebGate."""
 
-    async def principal(self, connection: WebSocket) -> Principal | None: ...
+    async def renewed(self, principal: Principal) -> Principal | None: ...
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -190,7 +189,6 @@ class BrowserSocket:
 
     async def _look_after(self) -> None:
         """The login may end while the socket lives, and the browser may stop listening."""
-        expires = clock.parse(self.principal.expires_at)
         checks = 0
         while True:
             await asyncio.sleep(CHECK_S)
@@ -199,10 +197,13 @@ class BrowserSocket:
                 sockets.abort(self._websocket)
                 self.end(Ending(1008, "reads nothing"))
             checks += 1
-            if datetime.now(UTC) >= expires or (
-                checks * CHECK_S % PROVE_S < CHECK_S and await self._prover.principal(self._websocket) is None
-            ):
-                self.end(Ending(SIGNED_OUT, "the login has ended"))
+            if checks * CHECK_S % PROVE_S < CHECK_S or clock.now() >= self.principal.expires_at:
+                # A login that is used goes on: its end moves, and the socket goes on with it.
+                principal = await self._prover.renewed(self.principal)
+                if principal is None or clock.now() >= principal.expires_at:
+                    self.end(Ending(SIGNED_OUT, "the login has ended"))
+                    return
+                self.principal = principal
 
 
 def _named(message: Subscribe | Unsubscribe) -> list[str] | None:

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from cloud import sockets
 from cloud.accounts.principal import Principal
-from cloud.accounts.service import SESSION_REVOKED
+from cloud.accounts.sessions import REVOKED
 from cloud.accounts.web import WebGate
 from cloud.bus import Bus, Subscription
 from cloud.live.browser import SIGNED_OUT, BrowserSocket, Ending
@@ -46,7 +46,7 @@ class LiveGateway:
         return WebSocketRoute(PATH, self.watch, name="live")
 
     async def start(self) -> None:
-        self._revoked = self._bus.subscribe(SESSION_REVOKED, self._on_revoked)
+        self._revoked = self._bus.subscribe(REVOKED, self._on_revoked)
 
     async def close(self) -> None:
         if self._revoked is not None:

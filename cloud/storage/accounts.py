@@ -1,11 +1,15 @@
-"""Queries: tenants, people, their sessions, and set-up links."""
+"""Queries: tenants, people, and the link of the first set-up."""
+
+from typing import Final
 
 import msgspec
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from cloud.storage import clock, ids
+from cloud.storage.errors import StaleError
+from cloud.storage.rows import Rows
 from cloud.storage.store import Tx
-from cloud.storage.tables import sessions, setup_links, tenants, users
+from cloud.storage.tables import setup_links, tenants, users
 from cloud.storage.tenant import TenantTx
 
 
@@ -16,19 +20,20 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: str
     is_active: bool
+    totp_confirmed_at: str | None
+    """Since when a login takes a second step; None = it does not."""
     created_at: str
     last_login_at: str | None
+    version: int
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that still counts, with the person behind it."""
-
-    id: str
-    user: User
-    expires_at: str
-
-
-_USER = [users.c[name] for name in User.__struct_fields__]
+PEOPLE: Final = Rows(
+    users,
+    sorts=("name", "email", "role", "created_at", "last_login_at"),
+    default_sort=("name",),
+    searched=("name", "email"),
+)
+USER = [users.c[name] for name in User.__struct_fields__]
 
 
 async def create_tenant(tx: Tx, name: str) -> str:
@@ -50,8 +55,10 @@ async def create_user(tx: TenantTx, *, email: str, name: str, password_hash: str
         name=name,
         role=role,
         is_active=True,
+        totp_confirmed_at=None,
         created_at=clock.now(),
         last_login_at=None,
+        version=1,
     )
     await tx.run(users.insert().values(**msgspec.structs.asdict(user), password_hash=password_hash))
     return user
@@ -60,70 +67,40 @@ async def create_user(tx: TenantTx, *, email: str, name: str, password_hash: str
 async def credentials(tx: Tx, email: str) -> tuple[User, str] | None:
     """The active user with this address, of any tenant, and the hash of the password."""
     row = await tx.one(
-        select(*_USER, users.c.password_hash).where(users.c.email == email.lower(), users.c.is_active.is_(True))
+        select(*USER, users.c.password_hash).where(users.c.email == email.lower(), users.c.is_active.is_(True))
     )
     return None if row is None else (msgspec.convert(row, User), str(row["password_hash"]))
 
 
+async def by_email(tx: Tx, email: str) -> User | None:
+    """Of any tenant, whether active or not: an address belongs to one person."""
+    row = await tx.one(select(*USER).where(users.c.email == email.lower()))
+    return None if row is None else msgspec.convert(row, User)
+
+
+async def get(tx: TenantTx, user_id: str) -> User | None:
+    row = await tx.one(select(*USER).where(users.c.tenant_id == tx.tenant_id, users.c.id == user_id))
+    return None if row is None else msgspec.convert(row, User)
+
+
+async def password_hash(tx: TenantTx, user_id: str) -> str | None:
+    where = (users.c.tenant_id == tx.tenant_id, users.c.id == user_id)
+    found = await tx.value(select(users.c.password_hash).where(*where))
+    return None if found is None else str(found)
+
+
+async def active_owners(tx: TenantTx) -> int:
+    where = (users.c.tenant_id == tx.tenant_id, users.c.role == "owner", users.c.is_active.is_(True))
+    return int(await tx.value(select(func.count()).select_from(users).where(*where)))
+
+
 async def set_password_hash(tx: TenantTx, user_id: str, password_hash: str) -> None:
+    moment = clock.now()
     await tx.run(
         update(users)
         .where(users.c.tenant_id == tx.tenant_id, users.c.id == user_id)
-        .values(password_hash=password_hash)
+        .values(password_hash=password_hash, password_changed_at=moment, updated_at=moment)
     )
-
-
-async def create_session(tx: TenantTx, *, user_id: str, expires_at: str, user_agent: str) -> str:
-    """Open a session and note the login; the new session's id."""
-    moment = clock.now()
-    session_id = ids.new("ses")
-    await tx.run(
-        sessions.insert().values(
-            id=session_id,
-            tenant_id=tx.tenant_id,
-            user_id=user_id,
-            created_at=moment,
-            expires_at=expires_at,
-            user_agent=user_agent[:200],
-        )
-    )
-    await tx.run(
-        update(users).where(users.c.tenant_id == tx.tenant_id, users.c.id == user_id).values(last_login_at=moment)
-    )
-    return session_id
-
-
-async def live_session(tx: Tx, session_id: str) -> Session | None:
-    """The session, unless it is revoked, expired, or its user was switched off."""
-    row = await tx.one(
-        select(*_USER, sessions.c.expires_at.label("session_expires_at"))
-        .select_from(
-            sessions.join(users, and_(users.c.tenant_id == sessions.c.tenant_id, users.c.id == sessions.c.user_id))
-        )
-        .where(
-            sessions.c.id == session_id,
-            sessions.c.revoked_at.is_(None),
-            sessions.c.expires_at > clock.now(),
-            users.c.is_active.is_(True),
-        )
-    )
-    if row is None:
-        return None
-    return Session(id=session_id, user=msgspec.convert(row, User), expires_at=str(row["session_expires_at"]))
-
-
-async def revoke_session(tx: TenantTx, session_id: str) -> bool:
-    """False when it was revoked before, or is not of this tenant."""
-    changed = await tx.run(
-        update(sessions)
-        .where(sessions.c.tenant_id == tx.tenant_id, sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-    )
-    return changed > 0
-
-
-async def forget_old_sessions(tx: Tx, expired_before: str) -> int:
-    return await tx.run(delete(sessions).where(sessions.c.expires_at < expired_before))
 
 
 async def replace_setup_link(tx: Tx, *, token_hash: str, expires_at: str) -> None:
@@ -144,3 +121,32 @@ async def use_setup_link(tx: Tx, token_hash: str) -> bool:
         .values(used_at=clock.now())
     )
     return used == 1
+
+
+async def tenant_name(tx: Tx, tenant_id: str) -> str | None:
+    found = await tx.value(select(tenants.c.name).where(tenants.c.id == tenant_id))
+    return None if found is None else str(found)
+
+
+async def tenant(tx: TenantTx) -> tuple[str, str, int]:
+    """Name, settings as JSON, and the version of both."""
+    row = await tx.one(select(tenants).where(tenants.c.id == tx.tenant_id))
+    if row is None:
+        raise RuntimeError("the tenant of a request is gone")
+    return str(row["name"]), str(row["settings"]), int(row["version"])
+
+
+async def change_tenant(tx: TenantTx, *, name: str, settings: str, version: int | None) -> int:
+    """The new version. Raises StaleError unless it is of `version`."""
+    where = [tenants.c.id == tx.tenant_id]
+    if version is not None:
+        where.append(tenants.c.version == version)
+    changed = (
+        update(tenants)
+        .where(*where)
+        .values(name=name, settings=settings, updated_at=clock.now(), version=tenants.c.version + 1)
+    )
+    row = await tx.one(changed.returning(tenants.c.version))
+    if row is None:
+        raise StaleError((await tenant(tx))[2])
+    return int(row["version"])

@@ -17,6 +17,11 @@ def after(seconds: float) -> str:
     return stamp(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
+def later(moment: str, seconds: float) -> str:
+    """The time `seconds` after another."""
+    return stamp(parse(moment) + timedelta(seconds=seconds))
+
+
 def parse(text: str) -> datetime:
     """Inverse of `stamp`; raises ValueError."""
     moment = datetime.fromisoformat(text)

@@ -111,7 +111,7 @@ class Cloud:
         return self._kept(Client(self.base, answer["access_token"]))
 
     async def tenant_id(self) -> str:
-        principal = await self.services.accounts.authenticate(self.owner.token)
+        principal = await self.services.accounts.sessions.authenticate(self.owner.token)
         assert principal is not None
         return principal.tenant_id
 

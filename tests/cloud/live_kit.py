@@ -33,8 +33,16 @@ class Logins:
         self.valid[token] = principal
         return principal
 
+    @property
+    def sessions(self) -> "Logins":
+        return self
+
     async def authenticate(self, token: str) -> Principal | None:
         return self.valid.get(token)
+
+    async def principal(self, session_id: str) -> Principal | None:
+        found = self.valid.get(session_id.removeprefix("ses_"))
+        return found if found is not None and found.expires_at > clock.now() else None
 
 
 class Source:

@@ -35,11 +35,15 @@ async def raw(cloud: Cloud, method: str, path: str, **options: Any) -> tuple[int
 async def test_a_login_gives_a_token_and_a_cookie(cloud: Cloud) -> None:
     status, headers, body = await raw(cloud, "POST", "/api/auth/login", json=LOGIN)
     assert status == 200
-    assert set(body) == {"access_token", "token_type", "expires_in", "user"}
+    assert set(body) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
     assert body["token_type"] == "bearer"
     assert (body["user"]["email"], body["user"]["role"]) == (OWNER, "owner")
-    cookie = SimpleCookie(headers["set-cookie"])["printfarm_session"]
+    cookies = SimpleCookie("; ".join(headers.getall("set-cookie")))
+    cookie = cookies["printfarm_session"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["secure"]) == (True, "lax", "/", "")
+    refresh = cookies["printfarm_refresh"]
+    assert (refresh["httponly"], refresh["samesite"], refresh["path"]) == (True, "strict", "/api/auth")
+    assert refresh.value == body["refresh_token"]
     status, _, me = await raw(cloud, "GET", "/api/auth/me", cookies={"printfarm_session": cookie.value})
     assert (status, me) == (200, body["user"])
 

@@ -220,5 +220,5 @@ class live_cloud_parts:  # noqa: N801 - reads as the context manager it is
 
 
 class _NoProver:
-    async def principal(self, connection: Any) -> None:
+    async def renewed(self, principal: Any) -> None:
         return None

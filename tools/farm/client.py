@@ -31,6 +31,7 @@ class Client:
     def __init__(self, url: str) -> None:
         self.url = url
         self.token = ""
+        self._credentials: dict[str, str] | None = None
         self._http = aiohttp.ClientSession(url)
 
     async def __aenter__(self) -> Self:
@@ -42,8 +43,9 @@ class Client:
         await self._http.close()
 
     async def login(self, email: str, password: str) -> None:
-        """Get a bearer token for what follows."""
-        answer = await self.post("/api/auth/login", {"email": email, "password": password})
+        """Get a bearer token for what follows. It is good for minutes only; `request` gets the next one by itself."""
+        self._credentials = {"email": email, "password": password}
+        answer = await self._request("POST", "/api/auth/login", json=self._credentials)
         self.token = answer["access_token"]
 
     @property
@@ -52,6 +54,15 @@ class Client:
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """The decoded JSON answer (None when there is none). Raises ApiError."""
+        try:
+            return await self._request(method, path, **options)
+        except ApiError as error:
+            if error.status != 401 or self._credentials is None:
+                raise
+        await self.login(self._credentials["email"], self._credentials["password"])
+        return await self._request(method, path, **options)
+
+    async def _request(self, method: str, path: str, **options: Any) -> Any:
         async with self._http.request(method, path, headers=self._headers, **options) as answer:
             body = await answer.read()
             if answer.status >= 400:

@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 import { isSignedOut } from "./api/errors";
 import { meQuery, queryClient } from "./api/queries";
+import { keepSession } from "./api/session";
 import type { User } from "./api/types";
 import { socket, useLink } from "./live/live";
 import { Layout } from "./shell/layout";
@@ -33,8 +34,12 @@ const Lost = () => (
 function Inside({ user }: { user: User }) {
   const link = useLink();
   useEffect(() => {
+    const letGo = keepSession();
     socket.start();
-    return () => socket.stop();
+    return () => {
+      socket.stop();
+      letGo();
+    };
   }, []);
   useEffect(() => {
     if (link.phase === "signed_out") void queryClient.invalidateQueries({ queryKey: meQuery.queryKey });

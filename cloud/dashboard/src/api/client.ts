@@ -1,8 +1,13 @@
 import createClient from "openapi-fetch";
 import type { paths } from "./api";
 import { refused } from "./errors";
+import { session } from "./session";
 
-export const api = createClient<paths>({ baseUrl: window.location.origin, credentials: "same-origin" });
+export const api = createClient<paths>({
+  baseUrl: window.location.origin,
+  credentials: "same-origin",
+  fetch: session.fetch,
+});
 
 interface Outcome<T> {
   data?: T;

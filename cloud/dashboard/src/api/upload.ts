@@ -1,5 +1,6 @@
 import { refused } from "./errors";
 import { queryClient } from "./queries";
+import { session } from "./session";
 import type { PrintFile } from "./types";
 
 /** One file on its way to the cloud, as the panel shows it. */
@@ -76,7 +77,8 @@ export class Uploads {
     this.#show();
   }
 
-  #send(entry: Pending): void {
+  #send(entry: Pending, again = false): void {
+    const began = Date.now();
     const request = new XMLHttpRequest();
     const form = new FormData();
     form.append("file", entry.blob, entry.name);
@@ -86,11 +88,20 @@ export class Uploads {
       const sent = Math.min(entry.size, event.loaded);
       this.#set(entry, { sent, phase: sent >= entry.size ? "reading" : "sending" });
     };
-    request.onload = () => this.#settled(entry, request);
+    request.onload = () => {
+      if (request.status === 401 && !again) void this.#renewed(entry, began);
+      else this.#settled(entry, request);
+    };
     request.onerror = () => this.#fail(entry, refused(0, null).message, true);
     entry.request = request;
     entry.phase = "sending";
     request.send(form);
+  }
+
+  /** The login was too old when the file had arrived: renew it, and send once more. */
+  async #renewed(entry: Pending, began: number): Promise<void> {
+    if (await session.renew(began).catch(() => false)) this.#send(entry, true);
+    else this.#fail(entry, "You are signed out. Sign in again, then send the file again.", true);
   }
 
   #settled(entry: Pending, request: XMLHttpRequest): void {

@@ -1,4 +1,5 @@
 import { useCallback, useSyncExternalStore } from "react";
+import { session } from "../api/session";
 import { displayState } from "../domain/state";
 import { Feed } from "./feed";
 import { LiveSocket } from "./socket";
@@ -36,7 +37,7 @@ export const jobs = new KeyedStore<JobView>(jobKey);
 
 const address = new URL("/api/v1/ws", window.location.href);
 address.protocol = address.protocol.replace("http", "ws");
-export const socket = new LiveSocket(address.href, new Feed(printers, jobs));
+export const socket = new LiveSocket(address.href, new Feed(printers, jobs), () => session.renew(Date.now()));
 
 export function usePrinter(id: string): PrinterView | undefined {
   const subscribe = useCallback((listener: () => void) => printers.subscribe(id, listener), [id]);

@@ -44,6 +44,8 @@ export class LiveSocket {
   constructor(
     private readonly url: string,
     private readonly feed: Feed,
+    /** Whether a login that the server calls over goes on after all. */
+    private readonly renew: () => Promise<boolean> = () => Promise.resolve(false),
     private readonly timers: Timers = realTimers,
   ) {}
 
@@ -104,11 +106,19 @@ export class LiveSocket {
     if (this.#stopped) return;
     const lostAt = this.#view.lostAt ?? Date.now();
     if (code === SIGNED_OUT) {
-      this.#show({ phase: "signed_out", lostAt });
+      void this.#signedOut(lostAt);
       return;
     }
     this.#show({ phase: this.#view.phase === "connecting" ? "connecting" : "lost", lostAt });
     this.#retry = this.timers.later(() => this.#connect(), askedDelay(reason) ?? retryDelay(this.#attempt++));
+  }
+
+  /** The access token may only have been too old: then the login is renewed, and all goes on. */
+  async #signedOut(lostAt: number): Promise<void> {
+    const goesOn = await this.renew().catch(() => null);
+    if (this.#stopped) return;
+    if (goesOn === false) this.#show({ phase: "signed_out", lostAt });
+    else this.#retry = this.timers.later(() => this.#connect(), goesOn ? 0 : retryDelay(this.#attempt++));
   }
 
   #watchPulse(): void {

@@ -3,6 +3,7 @@ import { useLocation, useSearchParams } from "wouter";
 import { answer, api } from "../api/client";
 import { sentence } from "../api/errors";
 import { meQuery, queryClient } from "../api/queries";
+import { session } from "../api/session";
 import { Logo } from "../shell/logo";
 import { Button } from "../ui/button";
 import { Problem } from "../ui/feedback";
@@ -37,9 +38,10 @@ export default function Login() {
     setError(null);
     try {
       const body = { email: String(data.get("email")), password: String(data.get("password")) };
-      const session = await answer(api.POST("/api/auth/login", { body }));
+      const login = await answer(api.POST("/api/auth/login", { body }));
+      session.began(login.expires_in);
       queryClient.clear();
-      queryClient.setQueryData(meQuery.queryKey, session.user);
+      queryClient.setQueryData(meQuery.queryKey, login.user);
       navigate(safeNext(params.get("next")), { replace: true });
     } catch (problem) {
       setError(problem);

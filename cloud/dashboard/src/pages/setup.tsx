@@ -3,6 +3,7 @@ import { useLocation } from "wouter";
 import { answer, api } from "../api/client";
 import { sentence } from "../api/errors";
 import { meQuery, queryClient } from "../api/queries";
+import { session } from "../api/session";
 import { Button, buttonClass } from "../ui/button";
 import { Problem } from "../ui/feedback";
 import { TextField } from "../ui/field";
@@ -30,9 +31,10 @@ export default function Setup() {
     setError(null);
     try {
       const body = { token, name: field("name"), email: field("email"), password: field("password") };
-      const session = await answer(api.POST("/api/auth/setup", { body }));
+      const login = await answer(api.POST("/api/auth/setup", { body }));
+      session.began(login.expires_in);
       queryClient.clear();
-      queryClient.setQueryData(meQuery.queryKey, session.user);
+      queryClient.setQueryData(meQuery.queryKey, login.user);
       navigate("/", { replace: true });
     } catch (problem) {
       setError(problem);

@@ -2,12 +2,15 @@ import { useQuery } from "@tanstack/react-query";
 import { CameraOff, RefreshCw } from "lucide-react";
 import { useEffect, useState } from "react";
 import { refused, sentence } from "../../api/errors";
+import { session } from "../../api/session";
 import { clock } from "../../domain/format";
 import { IconButton } from "../../ui/button";
 import { Skeleton } from "../../ui/feedback";
 
 async function takePicture(id: string, signal: AbortSignal): Promise<{ blob: Blob; at: Date }> {
-  const response = await fetch(`/api/printers/${encodeURIComponent(id)}/snapshot`, { signal });
+  const response = await session.fetch(
+    new Request(`/api/printers/${encodeURIComponent(id)}/snapshot`, { signal }),
+  );
   if (!response.ok) throw refused(response.status, await response.json().catch(() => null));
   return { blob: await response.blob(), at: new Date() };
 }

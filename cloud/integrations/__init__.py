@@ -1,0 +1,1 @@
+"""Each speaks to the outside and calls services, never tables."""

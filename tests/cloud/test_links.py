@@ -91,7 +91,8 @@ async def cloud(tmp_path: Path, mails: MailServer) -> AsyncIterator[Cloud]:
 
 def link_in(mail: Message, page: str) -> str:
     """The token of the link that leads to this page."""
-    text = str(mail.get_payload(decode=True), "utf-8") if isinstance(mail.get_payload(decode=True), bytes) else ""
+    body = mail.get_payload(decode=True)
+    text = body.decode() if isinstance(body, bytes) else ""
     found = re.search(rf"http://127\.0\.0\.1:\d+/{page}#(\S+)", text)
     assert found, text
     return found[1]

@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 CSV_PAGE: Final = 500
 MAX_BULK: Final = 200
-_CSV: Final = {"text/csv": {"type": "string"}}
+CSV: Final = {"text/csv": {"type": "string"}}
+"""Content of an answer."""
 
 
 class Page(Struct, Generic[T], frozen=True):
@@ -108,7 +109,7 @@ class Collection:
             ),
             Endpoint("POST", f"{self.path}bulk", self.bulk, role=self.delete_role, body=bulk, summary=BULK % plural),
             Endpoint(
-                "GET", f"{self.path}export.csv", self.export, query=self.query, answers=_CSV, sorts=self.rows.sorts,
+                "GET", f"{self.path}export.csv", self.export, query=self.query, answers=CSV, sorts=self.rows.sorts,
                 summary=f"All {plural} that match, as CSV.\n\nlimit and offset are not heeded.",
             ),
         ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 from cloud.catalog.colors import split_color
 from cloud.errors import DomainError, conflict
+from cloud.storage import jobs as job_queries
 from cloud.storage import products as queries
 from cloud.storage.products import SKUS
 from cloud.storage.store import Row
@@ -54,7 +55,7 @@ async def let_go(tx: TenantTx, skus: Sequence[Row]) -> None:
         raise conflict("in_use", f"Orders name {what}: {instead}", order_lines=lines)
     if await queries.has_books(tx, keys):
         raise conflict("in_use", f"There is stock, or a history of stock, of {what}: {instead}")
-    await queries.forget_skus(tx, keys)
+    await job_queries.forget_skus(tx, keys)
 
 
 def _split(values: dict[str, Any]) -> None:

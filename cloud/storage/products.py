@@ -93,13 +93,6 @@ async def assembled(tx: TenantTx, product_id: str) -> int:
     return await _count(tx, assembly_tasks, assembly_tasks.c.product_id == product_id)
 
 
-async def forget_skus(tx: TenantTx, sku_ids: Collection[str]) -> None:
-    """Finished jobs do not say any more what they were printed for."""
-    where = (print_jobs.c.tenant_id == tx.tenant_id, print_jobs.c.product_sku_id.in_(list(sku_ids)))
-    changed = {"product_sku_id": None, "version": print_jobs.c.version + 1}
-    await tx.run(update(print_jobs).where(*where).values(changed))
-
-
 async def forget_product(tx: TenantTx, product_id: str) -> None:
     """Print files, also deleted ones, do not belong to it any more."""
     where = (print_files.c.tenant_id == tx.tenant_id, print_files.c.product_id == product_id)

@@ -189,12 +189,12 @@ class Collection:
         return await for_each(body.ids, one)
 
     async def export(self, call: Call, query: Any) -> Response:
-        return csv_response(self.path.strip("/").rsplit("/", 1)[-1], self.shape, self._all(call, query))
+        listing = listing_of(query, self.rows.sorts)  # now: once an answer has begun, nothing can be refused
+        return csv_response(self.path.strip("/").rsplit("/", 1)[-1], self.shape, self._all(call, listing))
 
     # ---- inside
 
-    async def _all(self, call: Call, query: Any) -> AsyncIterator[Any]:
-        wanted = listing_of(query, self.rows.sorts)
+    async def _all(self, call: Call, wanted: Listing) -> AsyncIterator[Any]:
         for offset in itertools.count(step=CSV_PAGE):
             listing = msgspec.structs.replace(wanted, limit=CSV_PAGE, offset=offset)
             page = await call.store.read(functools.partial(self._page, listing=listing))

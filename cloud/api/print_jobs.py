@@ -146,17 +146,16 @@ class JobsApi:
 
         limit and offset are not heeded.
         """
-        return csv_response("print-jobs", JobOut, self._all(call, query))
+        return csv_response("print-jobs", JobOut, self._all(call, _listing(query), query.printer_id))
 
     async def _page(self, call: Call, listing: Listing, printer_id: str | None) -> JobList:
         views, total = await self._jobs.list(call.store, listing, printer_id=printer_id)
         return JobList(await _outs(call, views), total)
 
-    async def _all(self, call: Call, query: JobsQuery) -> AsyncIterator[JobOut]:
-        wanted = _listing(query)
+    async def _all(self, call: Call, wanted: Listing, printer_id: str | None) -> AsyncIterator[JobOut]:
         for offset in itertools.count(step=CSV_PAGE):
             listing = msgspec.structs.replace(wanted, limit=CSV_PAGE, offset=offset)
-            page = await self._page(call, listing, query.printer_id)
+            page = await self._page(call, listing, printer_id)
             for item in page.items:
                 yield item
             if len(page.items) < CSV_PAGE:

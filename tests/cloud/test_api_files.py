@@ -27,8 +27,8 @@ LIMIT = 3 * 2**20
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path, upload_limit_bytes=LIMIT) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database, upload_limit_bytes=LIMIT) as cloud:
         yield cloud
 
 

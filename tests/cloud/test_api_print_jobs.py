@@ -20,8 +20,8 @@ PATH = "/api/print-jobs/"
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
         await cloud.printer(name="Printer one")
         yield cloud
 

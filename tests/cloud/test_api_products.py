@@ -22,8 +22,8 @@ SKUS = "/api/product-skus/"
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
         yield cloud
 
 

@@ -20,6 +20,7 @@ from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
 from cloud.api.audit_log import AuditLogApi
 from cloud.api.auth import AuthApi
+from cloud.api.build_plate_types import BuildPlateTypesApi
 from cloud.api.color_presets import ColorPresetsApi
 from cloud.api.dashboard import Dashboard
 from cloud.api.edge import Edge
@@ -30,11 +31,14 @@ from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printers import PrintersApi
+from cloud.api.product_skus import ProductSkusApi
+from cloud.api.products import ProductsApi
 from cloud.api.router import Router
 from cloud.api.sessions import SessionsApi
 from cloud.api.settings import SettingsApi
 from cloud.api.users import UsersApi
 from cloud.bus import Bus, LocalBus
+from cloud.catalog.keeping import BlobKeeping
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
 from cloud.hubs import Hubs, Timing
@@ -119,6 +123,7 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             store=store,
             bus=bus,
             blobs=blobs,
+            keeping=BlobKeeping(store, blobs),
             vault=vault,
             accounts=accounts,
             gate=gate,
@@ -195,7 +200,12 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *AuditLogApi().endpoints(),
         *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
         *JobsApi(printing.jobs).endpoints(),
-        *FilesApi(services.blobs, services.reader, services.pictures, services.settings.upload_limit_bytes).endpoints(),
+        *FilesApi(
+            services.blobs, services.keeping, services.reader, services.pictures, services.settings.upload_limit_bytes
+        ).endpoints(),
+        *ProductsApi(services.blobs, services.keeping).endpoints(),
+        *ProductSkusApi().endpoints(),
+        *BuildPlateTypesApi().endpoints(),
         *ColorPresetsApi().endpoints(),
         *HubsApi(printing.live, services.fleet).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cloud.accounts import Accounts
 from cloud.accounts.web import WebGate
 from cloud.bus import Bus
+from cloud.catalog.keeping import BlobKeeping
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
 from cloud.hubs import Hubs
@@ -25,6 +26,8 @@ class Services:
     store: Store
     bus: Bus
     blobs: BlobStore
+    keeping: BlobKeeping
+    """Through which rows get and lose bytes in `blobs`."""
     vault: Vault
     accounts: Accounts
     gate: WebGate

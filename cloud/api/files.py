@@ -1,33 +1,37 @@
 """/api/files: sliced files, in and out."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from cloud.api import uploads
+from cloud.api.collection import Collection
 from cloud.api.errors import ApiError, not_found
 from cloud.api.kit import Call, Endpoint
-from cloud.api.shapes import Id, PageQuery
-from cloud.catalog import models
+from cloud.api.shapes import Id, Line, ListQuery, Moment
+from cloud.catalog import models, print_files
 from cloud.catalog.archive import ThreeMFError
+from cloud.catalog.keeping import BlobKeeping
 from cloud.catalog.reading import ThreeMFReader
 from cloud.catalog.sliced import SlicedFile
 from cloud.catalog.threemf import ThumbnailSize
-from cloud.storage import clock, ids
 from cloud.storage import files as queries
-from cloud.storage.files import PrintFile
-from cloud.storage.files_folder import Blob, BlobStore, NoSpaceError
+from cloud.storage.files import FILES, PrintFile
+from cloud.storage.files_folder import BlobStore, NoSpaceError
+from cloud.storage.store import Row
 from cloud.storage.tenant import TenantTx
 
 log = structlog.get_logger(__name__)
 
 PlateNumber = Annotated[int, Meta(ge=1, le=9999)]
 FileName = Annotated[str, Meta(min_length=1, max_length=180)]
+Units = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class FilamentOut(Struct, frozen=True, kw_only=True):
@@ -74,20 +78,45 @@ class FileOut(Struct, frozen=True, kw_only=True):
     flags: list[str]
     """What is odd about it but acceptable."""
     plates: list[PlateOut]
+    has_content: bool
+    """False when only the old system's record of it is left: upload the file again."""
+    product_id: str | None
+    print_time_seconds: int | None
+    """Sum of the plates; so are weight, length and objects."""
+    filament_weight_grams: float | None
+    filament_length_meters: float | None
+    filament_type: str | None
+    """Of the first plate; so are nozzle, layers and bed."""
+    nozzle_diameter: float | None
+    layer_count: int | None
+    object_count: int | None
+    number_of_units: int
+    """Pieces that one print of it yields."""
+    curr_bed_type: str | None
+    default_print_profile: str | None
+    updated_at: str | None
+    version: int
 
 
-class FileList(Struct, frozen=True):
-    items: list[FileOut]
-    total: int
+class FilesQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`search` is part of the name."""
 
-
-class FilesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    search: Annotated[str, Meta(max_length=100)] = ""
-    """Part of the name."""
+    product_id: Id | None = None
+    printer_model_id: Line | None = None
+    filament_type: Line | None = None
+    created_at_from: Moment | None = None
+    created_at_to: Moment | None = None
+    """Before this moment."""
 
 
 class FilePatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: FileName
+    """What is to be changed; what is left out stays."""
+
+    name: FileName | UnsetType = UNSET
+    product_id: Id | UnsetType | None = UNSET
+    number_of_units: Units | UnsetType = UNSET
+    curr_bed_type: Line | UnsetType | None = UNSET
+    default_print_profile: Line | UnsetType | None = UNSET
 
 
 class PictureQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,42 +124,49 @@ class PictureQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`large` 512 px, `small` 128 px."""
 
 
-class FilesApi:
+class FilesApi(Collection):
     """Endpoints about print files."""
 
-    def __init__(self, blobs: BlobStore, reader: ThreeMFReader, pictures: ThreeMFReader, limit: int) -> None:
+    path = "/api/files/"
+    noun = "file"
+    rows = FILES
+    shape = FileOut
+    new = FilePatch
+    patch = FilePatch
+    query = FilesQuery
+
+    def __init__(
+        self, blobs: BlobStore, keeping: BlobKeeping, reader: ThreeMFReader, pictures: ThreeMFReader, limit: int
+    ) -> None:
         self._blobs = blobs
+        self._keeping = keeping
         self._reader = reader
         self._pictures = pictures
         self._limit = limit
-        # Keeping the bytes of a file and noting it are two steps, and so is deleting: they must not interleave.
-        self._turn = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
         one = "/api/files/{id}"
         picture = {"image/png": {"type": "string", "format": "binary"}}
         content = {"application/octet-stream": {"type": "string", "format": "binary"}}
-        form = {
-            "type": "object",
-            "required": ["file"],
-            "properties": {"file": {"type": "string", "format": "binary", "description": "A sliced .gcode.3mf."}},
-        }
+        made_by_upload = [endpoint for endpoint in super().endpoints() if not endpoint.creates]
         return [
-            Endpoint("GET", "/api/files/", self.list),
-            Endpoint("POST", "/api/files/upload", self.upload, status=201, form=form, errors=(400, 413, 415, 422, 507)),
-            Endpoint("GET", one, self.get),
-            Endpoint("PATCH", one, self.rename),
-            Endpoint("DELETE", one, self.delete, errors=(409,)),
-            Endpoint("GET", f"{one}/download", self.download, answers=content, errors=(416,)),
+            *made_by_upload,
+            Endpoint("POST", "/api/files/upload", self.upload, status=201, form=FORM, errors=(400, 413, 415, 422, 507)),
+            Endpoint("GET", f"{one}/download", self.download, answers=content, errors=(409, 416)),
             Endpoint("GET", f"{one}/plates/{{plate}}/thumbnail", self.thumbnail, answers=picture),
         ]
 
-    async def list(self, call: Call, query: FilesQuery) -> FileList:
-        """A page of files, newest first."""
-        files, total = await call.store.read(
-            lambda tx: queries.page(tx, search=query.search, limit=query.limit, offset=query.offset)
-        )
-        return FileList([_out(file) for file in files], total)
+    def out(self, row: Row) -> FileOut:
+        return file_out(row)
+
+    async def changing(self, tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:
+        if "name" in values:
+            values["name"] = uploads.safe_name(values["name"])
+        await print_files.check_product(tx, values.get("product_id"))
+        return values
+
+    async def remove(self, call: Call, key: str, version: int | None) -> None:
+        await self._keeping.release(call.store, lambda tx: print_files.delete(tx, key, version))
 
     async def upload(self, call: Call) -> FileOut:
         """Upload a sliced file.
@@ -141,53 +177,22 @@ class FilesApi:
         async with self._blobs.incoming(self._limit) as incoming:
             name = await uploads.receive(call.request, self._blobs, incoming, self._limit)
             sliced = await self._read(incoming.path)
-            async with self._turn:
-                try:
-                    blob = await incoming.keep()
-                except NoSpaceError:
-                    raise uploads.no_space() from None
-                file = await call.store.write(lambda tx: _noted(tx, name, blob, sliced, call.principal.user_id))
-        log.info("file uploaded", file=file.id, bytes=file.file_size_bytes, plates=len(file.plates))
-        return _out(file)
-
-    async def get(self, call: Call, file_id: Id) -> FileOut:
-        """One file and its plates."""
-        return _out(await self._file(call, file_id))
-
-    async def rename(self, call: Call, file_id: Id, body: FilePatch) -> FileOut:
-        """Give a file another name."""
-        name = uploads.safe_name(body.name)
-        if not await call.store.write(lambda tx: queries.rename(tx, file_id, name)):
-            raise not_found("file")
-        return _out(await self._file(call, file_id))
-
-    async def delete(self, call: Call, file_id: Id) -> None:
-        """Delete a file that no unfinished job needs."""
-
-        async def unit(tx: TenantTx) -> tuple[str, bool]:
-            file = await queries.get(tx, file_id)
-            if file is None:
-                raise not_found("file")
-            jobs = await queries.unfinished_jobs(tx, file_id)
-            if jobs:
-                raise ApiError(
-                    409, "in_use", "Jobs still need this file: cancel or finish them first.", details={"jobs": jobs}
-                )
-            await queries.mark_deleted(tx, file_id)
-            return file.sha256, await queries.content_in_use(tx, file.sha256)
-
-        async with self._turn:
-            sha256, in_use = await call.store.write(unit)
-            if not in_use:
-                await asyncio.to_thread(self._blobs.delete, sha256)
+            upload = print_files.Upload(name=name, sliced=sliced, user_id=call.principal.user_id)
+            try:
+                row = await self._keeping.keep(call.store, incoming, upload.note)
+            except NoSpaceError:
+                raise uploads.no_space() from None
+        file = file_out(row)
+        log.info("file uploaded", file=file.id, bytes=file.size, plates=len(file.plates))
+        return file
 
     async def download(self, call: Call, file_id: Id) -> Response:
         """The file's bytes; single ranges are understood."""
         file = await self._file(call, file_id)
-        headers = {"etag": f'"{file.sha256}"', "cache-control": "private, no-cache"}
-        if not await asyncio.to_thread(self._blobs.exists, file.sha256):
+        if not file.sha256 or not await asyncio.to_thread(self._blobs.exists, file.sha256):
             log.error("a file's bytes are missing", file=file.id, sha256=file.sha256)
-            raise not_found("file")
+            raise print_files.bytes_missing()
+        headers = {"etag": f'"{file.sha256}"', "cache-control": "private, no-cache"}
         return FileResponse(
             self._blobs.path(file.sha256), headers=headers, filename=file.name, media_type="application/octet-stream"
         )
@@ -195,10 +200,12 @@ class FilesApi:
     async def thumbnail(self, call: Call, file_id: Id, plate: PlateNumber, query: PictureQuery) -> Response:
         """The picture of a plate."""
         file = await self._file(call, file_id)
+        if not file.sha256:
+            raise not_found("picture")
         # The bytes behind a file's id never change, so neither do its pictures.
         tag = f'"{file.sha256[:32]}-{plate}-{query.size}"'
         headers = {"etag": tag, "cache-control": "private, max-age=31536000, immutable"}
-        if _knows(call.request, tag):
+        if knows(call.request, tag):
             return Response(status_code=304, headers=headers)
         try:
             png = await self._pictures.thumbnail(self._blobs.path(file.sha256), plate, query.size)
@@ -222,39 +229,24 @@ class FilesApi:
             raise ApiError(422, error.code, error.sentence) from None
 
 
-async def _noted(tx: TenantTx, name: str, blob: Blob, sliced: SlicedFile, user_id: str) -> PrintFile:
-    known = await queries.by_content(tx, blob.sha256, name)
-    if known is not None:
-        return known
-    file = PrintFile(
-        id=ids.new("fil"),
-        name=name,
-        sha256=blob.sha256,
-        file_size_bytes=blob.size,
-        model_id=None,
-        printer_model_id=sliced.model_id,
-        flags=sliced.flags,
-        plates=msgspec.to_builtins(sliced.plates),
-        created_at=clock.now(),
-        created_by=user_id,
-    )
-    await queries.create(tx, file)
-    return file
+FORM: Final = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary", "description": "A sliced .gcode.3mf."}},
+}
 
 
-def _out(file: PrintFile) -> FileOut:
-    model = models.by_code(file.printer_model_id) if file.printer_model_id else None
-    return FileOut(
-        id=file.id,
-        name=file.name,
-        size=file.file_size_bytes,
-        sha256=file.sha256,
-        created_at=file.created_at,
-        created_by=file.created_by,
-        printer_model_id=file.printer_model_id,
-        model_name=model.name if model else None,
-        flags=file.flags,
-        plates=[_plate(file.id, plate) for plate in file.plates],
+def file_out(row: Row) -> FileOut:
+    model = models.by_code(row["printer_model_id"]) if row["printer_model_id"] else None
+    return msgspec.convert(
+        {
+            **row,
+            "size": row["file_size_bytes"],
+            "has_content": bool(row["sha256"]),
+            "model_name": model.name if model else None,
+            "plates": [_plate(row["id"], plate) for plate in row["plates"]],
+        },
+        FileOut,
     )
 
 
@@ -263,5 +255,6 @@ def _plate(file_id: str, plate: dict[str, Any]) -> PlateOut:
     return msgspec.convert({**plate, "thumbnail": address}, PlateOut)
 
 
-def _knows(request: Request, tag: str) -> bool:
+def knows(request: Request, tag: str) -> bool:
+    """Whether the client holds this version already (If-None-Match)."""
     return tag in (one.strip() for one in request.headers.get("if-none-match", "").split(","))

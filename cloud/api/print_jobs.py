@@ -1,137 +1,38 @@
 """/api/print-jobs: the queue and the past."""
 
-from typing import Annotated, Any
+import functools
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET
+from starlette.responses import Response
 
+from cloud.api.collection import CSV, CSV_PAGE, BulkOut, Page, csv_response, for_each, listing_of
+from cloud.api.errors import ApiError
+from cloud.api.job_shapes import (
+    CancelQuery,
+    JobDetail,
+    JobIn,
+    JobList,
+    JobOut,
+    JobPatch,
+    JobsBulkIn,
+    JobsQuery,
+    JobStep,
+)
 from cloud.api.kit import Call, Endpoint
 from cloud.api.shapes import Id, PageQuery
-from cloud.printing.filaments import ColorPolicy
-from cloud.printing.jobs import Status
 from cloud.printing.orders import JobChange, NewJob, PrintOptions
-from cloud.printing.service import MAX_COPIES, MAX_PRIORITY, JobService
+from cloud.printing.service import JobService
+from cloud.printing.telling import told
+from cloud.printing.views import View
+from cloud.storage.jobs import JOBS
+from cloud.storage.rows import Listing
+from cloud.storage.tenant import TenantTx
 
-Plate = Annotated[int, Meta(ge=1, le=999)]
-Priority = Annotated[int, Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
-Mapping = Annotated[list[Annotated[int, Meta(ge=-1, le=255)]], Meta(max_length=32)]
-Rank = Annotated[float, Meta(ge=-1e12, le=1e12)]
-_PRINTER_ERRORS = (409, 502, 503, 504)
-
-
-class JobIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One or several runs of one plate of a file."""
-
-    print_file_id: Id
-    plate: Plate | None = None
-    """Left out: the only one there is."""
-    printer_id: Id | None = None
-    """Left out: any printer that fits."""
-    priority: Priority = 0
-    """Higher goes first."""
-    copies: Annotated[int, Meta(ge=1, le=MAX_COPIES)] = 1
-    color_policy: ColorPolicy = "match"
-    """`match`: type and colour of the filament must fit; `type`: only the type."""
-    ams_mapping: Mapping | None = None
-    """Spools chosen by hand for the named printer: index = filament slot - 1, value = tray id, -1 = external spool."""
-    options: PrintOptions | None = None
-    hold: bool = False
-    """Wait in the queue until somebody starts it."""
-
-
-class JobPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be changed while a job waits; what is left out stays."""
-
-    printer_id: Id | UnsetType | None = UNSET
-    priority: Priority | UnsetType = UNSET
-    rank: Rank | UnsetType = UNSET
-    color_policy: ColorPolicy | UnsetType = UNSET
-    ams_mapping: Mapping | UnsetType | None = UNSET
-    options: PrintOptions | UnsetType = UNSET
-    hold: bool | UnsetType = UNSET
-
-
-class NeededFilament(Struct, frozen=True, kw_only=True):
-    slot: int
-    type: str
-    color: str | None = None
-    grams: float | None = None
-    profile: str = ""
-
-
-class JobOut(Struct, frozen=True, kw_only=True):
-    id: str
-    print_file_id: str | None
-    """None only on a migrated job whose file was gone."""
-    file_name: str
-    plate: int
-    status: Status
-    held: bool
-    cancel_requested: bool
-    """Somebody wants it to end; the printer has not said that it did."""
-    target_printer_id: str | None
-    printer_id: str | None
-    priority: int
-    rank: float
-    attempt: int
-    color_policy: ColorPolicy
-    ams_mapping: list[int] | None
-    options: PrintOptions
-    filaments: list[NeededFilament]
-    model_id: str | None
-    nozzle: float | None
-    estimated_seconds: int | None
-    progress_percentage: int
-    remaining_seconds: int | None
-    layer: int | None
-    layers: int | None
-    upload_percent: int | None
-    waiting_reason: str | None
-    failure_code: str | None
-    failure_reason: str | None
-    error_code: int | None
-    submitted_by: str
-    time_submitted: str
-    time_started: str | None
-    time_completed: str | None
-    updated_at: str
-    version: int
-    thumbnail: str | None
-
-
-class JobStep(Struct, frozen=True, kw_only=True):
-    """One line of a job's history."""
-
-    at: str
-    from_status: str | None
-    to_status: str
-    reason: str
-    actor: str
-    printer_id: str | None
-    attempt: int
-    details: dict[str, Any]
-
-
-class JobDetail(JobOut, frozen=True, kw_only=True):
-    """A job with its history, oldest line first."""
-
-    history: list[JobStep]
-
-
-class JobList(Struct, frozen=True):
-    items: list[JobOut]
-    total: int
-
-
-class JobsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    status: Annotated[list[Status], Meta(max_length=20)] | None = None
-    """Only these; repeat the name or use commas."""
-    printer_id: Id | None = None
-
-
-class CancelQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    force: bool = False
-    """Give up on a printer that will not come back; what it still does, it does unseen."""
+_PRINTER_ERRORS: Final = (409, 502, 503, 504)
 
 
 class JobsApi:
@@ -141,14 +42,17 @@ class JobsApi:
         self._jobs = jobs
 
     def endpoints(self) -> list[Endpoint]:
-        one = "/api/print-jobs/{id}"
+        every, one = "/api/print-jobs/", "/api/print-jobs/{id}"
         return [
-            Endpoint("GET", "/api/print-jobs/", self.list),
-            Endpoint("POST", "/api/print-jobs/", self.create, status=201, errors=(404, 409)),
+            Endpoint("GET", every, self.list, sorts=JOBS.sorts),
+            Endpoint("POST", every, self.create, status=201, errors=(404, 409)),
+            Endpoint("POST", f"{every}bulk", self.bulk),
+            Endpoint("GET", f"{every}export.csv", self.export, answers=CSV, sorts=JOBS.sorts),
             Endpoint("GET", one, self.get),
-            Endpoint("PUT", one, self.update, errors=(409,)),
-            Endpoint("PATCH", one, self.patch, errors=(409,)),
-            Endpoint("DELETE", one, self.delete, errors=(409,)),
+            Endpoint("GET", f"{one}/history", self.history),
+            Endpoint("PUT", one, self.update, errors=(409,), versioned=True),
+            Endpoint("PATCH", one, self.patch, errors=(409,), versioned=True),
+            Endpoint("DELETE", one, self.delete, errors=(409,), versioned=True),
             Endpoint("POST", f"{one}/start", self.start, errors=(409,)),
             Endpoint("POST", f"{one}/pause", self.pause, errors=_PRINTER_ERRORS),
             Endpoint("POST", f"{one}/resume", self.resume, errors=_PRINTER_ERRORS),
@@ -157,30 +61,29 @@ class JobsApi:
 
     async def list(self, call: Call, query: JobsQuery) -> JobList:
         """A page of jobs, newest first."""
-        views, total = await self._jobs.list(
-            call.store,
-            statuses=query.status or (),
-            printer_id=query.printer_id,
-            limit=query.limit,
-            offset=query.offset,
-        )
-        return JobList([_out(view) for view in views], total)
+        return await self._page(call, _listing(query), query.printer_id)
 
     async def create(self, call: Call, body: JobIn) -> JobList:
         """Queue a plate of a file, once or several times."""
         values = {name: getattr(body, name) for name in body.__struct_fields__ if name != "options"}
         new = NewJob(**values, options=body.options or PrintOptions())
         views = await self._jobs.create(call.store, new, actor=call.principal.user_id)
-        return JobList([_out(view) for view in views], len(views))
+        return JobList(await _outs(call, views), len(views))
 
     async def get(self, call: Call, job_id: Id) -> JobDetail:
         """One job with its history."""
-        return msgspec.convert(await self._jobs.get(call.store, job_id), JobDetail)
+        view = await self._jobs.get(call.store, job_id)
+        (view,) = await call.store.read(lambda tx: told(tx, [view]))
+        return msgspec.convert(view, JobDetail)
+
+    async def history(self, call: Call, job_id: Id, query: PageQuery) -> Page[JobStep]:
+        """A page of a job's history, oldest line first."""
+        lines, total = await self._jobs.history(call.store, job_id, limit=query.limit, offset=query.offset)
+        return Page([msgspec.convert(line, JobStep) for line in lines], total)
 
     async def update(self, call: Call, job_id: Id, body: JobPatch) -> JobOut:
         """Change a job that waits."""
-        change = JobChange(**{name: getattr(body, name) for name in body.__struct_fields__})
-        return _out(await self._jobs.update(call.store, job_id, change))
+        return await _out(call, await self._jobs.update(call.store, job_id, _change(body), version=call.version))
 
     async def patch(self, call: Call, job_id: Id, body: JobPatch) -> JobOut:
         """Change a job that waits; the same as PUT."""
@@ -188,25 +91,92 @@ class JobsApi:
 
     async def delete(self, call: Call, job_id: Id) -> None:
         """Remove a job that waits or is over."""
-        await self._jobs.delete(call.store, job_id)
+        await self._jobs.delete(call.store, job_id, version=call.version)
 
     async def start(self, call: Call, job_id: Id) -> JobOut:
         """Release a held job and make it the next one."""
-        return _out(await self._jobs.start(call.store, job_id, actor=call.principal.user_id))
+        return await _out(call, await self._jobs.start(call.store, job_id, actor=call.principal.user_id))
 
     async def pause(self, call: Call, job_id: Id) -> JobOut:
         """Ask the printer to pause; the job is paused when the printer says so."""
-        return _out(await self._jobs.pause(call.store, job_id, actor=call.principal.user_id))
+        return await _out(call, await self._jobs.pause(call.store, job_id, actor=call.principal.user_id))
 
     async def resume(self, call: Call, job_id: Id) -> JobOut:
         """Ask the printer to go on."""
-        return _out(await self._jobs.resume(call.store, job_id, actor=call.principal.user_id))
+        return await _out(call, await self._jobs.resume(call.store, job_id, actor=call.principal.user_id))
 
     async def cancel(self, call: Call, job_id: Id, query: CancelQuery) -> JobOut:
         """End a job; one that prints ends when its printer has stopped."""
         view = await self._jobs.cancel(call.store, job_id, actor=call.principal.user_id, force=query.force)
-        return _out(view)
+        return await _out(call, view)
+
+    async def bulk(self, call: Call, body: JobsBulkIn) -> BulkOut:
+        """Cancel, delete, start or change several jobs.
+
+        The answer says of each what became of it. Jobs that are started go first in the order in which they are named.
+        """
+        tenant, actor = call.store, call.principal.user_id
+        if body.action == "start":
+            return await self._start_all(call, body.ids)
+        if body.action == "update" and body.changes is UNSET:
+            raise ApiError(422, "invalid", "Say in `changes` what is to be changed.", details={"path": "$.changes"})
+
+        async def one(job_id: str) -> None:
+            if body.action == "cancel":
+                await self._jobs.cancel(tenant, job_id, actor=actor)
+            elif body.action == "delete":
+                await self._jobs.delete(tenant, job_id)
+            elif body.changes is not UNSET:
+                await self._jobs.update(tenant, job_id, _change(body.changes))
+
+        return await for_each(body.ids, one)
+
+    async def _start_all(self, call: Call, ids: Sequence[str]) -> BulkOut:
+        """Who is started last goes first: begin at the end, and let the dispatcher see them all together."""
+        actor = call.principal.user_id
+
+        async def unit(tx: TenantTx) -> BulkOut:
+            return await for_each(reversed(ids), lambda job_id: self._jobs.release(tx, job_id, actor=actor))
+
+        done = await call.store.write(unit)
+        return msgspec.structs.replace(done, results=done.results[::-1])
+
+    async def export(self, call: Call, query: JobsQuery) -> Response:
+        """All jobs that match, as CSV.
+
+        limit and offset are not heeded.
+        """
+        return csv_response("print-jobs", JobOut, self._all(call, _listing(query), query.printer_id))
+
+    async def _page(self, call: Call, listing: Listing, printer_id: str | None) -> JobList:
+        views, total = await self._jobs.list(call.store, listing, printer_id=printer_id)
+        return JobList(await _outs(call, views), total)
+
+    async def _all(self, call: Call, wanted: Listing, printer_id: str | None) -> AsyncIterator[JobOut]:
+        for offset in itertools.count(step=CSV_PAGE):
+            listing = msgspec.structs.replace(wanted, limit=CSV_PAGE, offset=offset)
+            page = await self._page(call, listing, printer_id)
+            for item in page.items:
+                yield item
+            if len(page.items) < CSV_PAGE:
+                return
 
 
-def _out(view: dict[str, Any]) -> JobOut:
-    return msgspec.convert(view, JobOut)
+def _listing(query: JobsQuery) -> Listing:
+    """The printer's filter is more than a column: JobService.list knows what it means."""
+    listing = listing_of(query, JOBS.sorts)
+    filters = {name: value for name, value in listing.filters.items() if name != "printer_id"}
+    return msgspec.structs.replace(listing, filters=filters)
+
+
+def _change(body: JobPatch) -> JobChange:
+    return JobChange(**{name: getattr(body, name) for name in body.__struct_fields__})
+
+
+async def _outs(call: Call, views: Sequence[View]) -> list[JobOut]:
+    named = await call.store.read(functools.partial(told, views=views))
+    return [msgspec.convert(view, JobOut) for view in named]
+
+
+async def _out(call: Call, view: dict[str, Any]) -> JobOut:
+    return (await _outs(call, [view]))[0]

@@ -70,6 +70,8 @@ class SlicedFile(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str | None
     """Code of the printer it was sliced for, such as "C12"; None when the file does not tell."""
     model_name: str | None
+    default_print_profile: str
+    """The slicer's profile for the process, such as "0.20mm Standard @BBL P1S"; "" when not stated."""
     plates: list[Plate]
     flags: list[str]
     """What was odd but acceptable; the constants of this module."""

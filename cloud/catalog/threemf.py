@@ -97,6 +97,7 @@ class _Reader:
             slicer_version=version,
             model_id=model_id,
             model_name=model.name if model else None,
+            default_print_profile=text(settings.default_print_profile) or text(settings.print_settings_id),
             plates=plates,
             flags=sorted(self._flags),
         )

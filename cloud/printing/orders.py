@@ -19,7 +19,15 @@ class PrintOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """One or several runs of one plate of a file."""
 
-    print_file_id: str
+    print_file_id: str | None = None
+    """None = the file of the SKU's product."""
+    product_sku_id: str | None = None
+    """What it is printed for; None = what the order line is about, if it names one."""
+    order_line_id: str | None = None
+    color: str | None = None
+    """In words; None = the SKU's."""
+    number_of_units: int | None = None
+    """Pieces that a finished run yields; None = what the file says."""
     plate: int | None = None
     """None = the only one."""
     printer_id: str | None = None
@@ -45,3 +53,7 @@ class JobChange(msgspec.Struct, frozen=True, kw_only=True):
     ams_mapping: list[int] | UnsetType | None = UNSET
     options: PrintOptions | UnsetType = UNSET
     hold: bool | UnsetType = UNSET
+    product_sku_id: str | UnsetType | None = UNSET
+    order_line_id: str | UnsetType | None = UNSET
+    color: str | UnsetType | None = UNSET
+    number_of_units: int | UnsetType = UNSET

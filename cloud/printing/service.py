@@ -4,33 +4,30 @@ Everything takes the caller's TenantStore. What cannot be done is a DomainError 
 """
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import structlog
-from msgspec import UNSET
 
-from cloud.catalog.sliced import Plate
 from cloud.errors import DomainError, conflict, not_found
 from cloud.printing.attempts import Attempts
 from cloud.printing.controls import PAUSABLE, STOPPABLE, Controls, refused
-from cloud.printing.filaments import Needed
 from cloud.printing.jobs import JobMoves
 from cloud.printing.live import LivePrinters
-from cloud.printing.matching import never_fits
-from cloud.printing.orders import JobChange, NewJob, PrintOptions
+from cloud.printing.ordering import changed_columns, new_columns
+from cloud.printing.orders import JobChange, NewJob
 from cloud.printing.seen import ON_PRINTER
 from cloud.printing.views import Row, View, history_view, job_view
-from cloud.storage import clock, files, printers
+from cloud.storage import clock
 from cloud.storage import jobs as queries
+from cloud.storage.errors import StaleError
 from cloud.storage.printing import set_cleared
+from cloud.storage.rows import Listing
 from cloud.storage.tenant import TenantStore, TenantTx
 from shared_protocol.status import BUSY
 
 log = structlog.get_logger(__name__)
 
 MAX_COPIES: Final = 100
-MAX_PRIORITY: Final = 1000
 
 
 class JobService:
@@ -47,34 +44,32 @@ class JobService:
     async def create(self, tenant: TenantStore, new: NewJob, *, actor: str) -> list[View]:
         """Queue `new.copies` jobs.
 
-        DomainErrors: not_found, plate_required, no_such_plate, printer_required, wrong_model, wrong_nozzle, invalid.
+        DomainErrors: those of `ordering.new_columns`, and invalid.
         """
         if not 1 <= new.copies <= MAX_COPIES:
             raise DomainError("invalid", 422, f"Between 1 and {MAX_COPIES} copies can be queued at once.")
-        if abs(new.priority) > MAX_PRIORITY:
-            raise DomainError("invalid", 422, f"A priority lies between -{MAX_PRIORITY} and {MAX_PRIORITY}.")
 
         async def unit(tx: TenantTx) -> list[Row]:
-            values = await self._checked(tx, new, actor)
+            values = await new_columns(tx, new, actor)
             return [await self._moves.create(tx, values, actor=actor) for _ in range(new.copies)]
 
         return [job_view(row) for row in await tenant.write(unit)]
 
+    async def history(self, tenant: TenantStore, job_id: str, *, limit: int, offset: int) -> tuple[list[View], int]:
+        """Part of a job's history, oldest line first, and how long it is. DomainError: not_found."""
+
+        async def unit(tx: TenantTx) -> tuple[list[View], int]:
+            await self._row(tx, job_id)
+            lines, total = await queries.history_page(tx, job_id, limit, offset)
+            return [history_view(line) for line in lines], total
+
+        return await tenant.read(unit)
+
     async def list(
-        self,
-        tenant: TenantStore,
-        *,
-        statuses: Collection[str] = (),
-        printer_id: str | None = None,
-        limit: int = 100,
-        offset: int = 0,
+        self, tenant: TenantStore, listing: Listing, *, printer_id: str | None = None
     ) -> tuple[list[View], int]:
-        """A page of jobs, newest first, and how many match in all."""
-
-        async def unit(tx: TenantTx) -> tuple[list[Row], int]:
-            return await queries.find(tx, statuses=statuses, printer_id=printer_id, limit=limit, offset=offset)
-
-        rows, total = await tenant.read(unit)
+        """A page of jobs, and how many match in all; of a printer also those that wait for it by name."""
+        rows, total = await tenant.read(lambda tx: queries.find(tx, listing, printer_id=printer_id))
         return [self._current(row) for row in rows], total
 
     async def get(self, tenant: TenantStore, job_id: str) -> View:
@@ -92,16 +87,15 @@ class JobService:
             raise not_found("job")
         return view
 
-    async def update(self, tenant: TenantStore, job_id: str, change: JobChange) -> View:
-        """Change a job that waits. DomainErrors: not_found, not_queued, wrong_model, wrong_nozzle, invalid."""
+    async def update(self, tenant: TenantStore, job_id: str, change: JobChange, *, version: int | None = None) -> View:
+        """Change a job that waits.
+
+        StaleError unless it is of `version`. DomainErrors: not_found, not_queued, unknown_reference, wrong_model,
+        wrong_nozzle, invalid.
+        """
 
         async def unit(tx: TenantTx) -> Row:
-            row = await self._row(tx, job_id)
-            values = _changed_columns(change)
-            target = values.get("target_printer_id", row["target_printer_id"])
-            if values.get("ams_mapping", row["ams_mapping"]) is not None and target is None:
-                raise DomainError("invalid", 422, "Spools can be chosen only for a named printer.")
-            await self._check_target(tx, target, row["model_id"], row["nozzle"])
+            values = await changed_columns(tx, await self._row(tx, job_id, version), change)
             changed = await self._moves.change(tx, job_id, values, statuses=("queued",))
             if changed is None:
                 raise conflict("not_queued", "Only a job that waits can be changed.")
@@ -111,11 +105,14 @@ class JobService:
         self._moves.wake()
         return job_view(row)
 
-    async def delete(self, tenant: TenantStore, job_id: str) -> None:
-        """Remove a job that waits or is over. DomainErrors: not_found, job_active."""
+    async def delete(self, tenant: TenantStore, job_id: str, *, version: int | None = None) -> None:
+        """Remove a job that waits or is over.
+
+        StaleError unless it is of `version`. DomainErrors: not_found, job_active.
+        """
 
         async def unit(tx: TenantTx) -> None:
-            await self._row(tx, job_id)
+            await self._row(tx, job_id, version)
             if not await self._moves.delete(tx, job_id):
                 raise conflict("job_active", "Cancel the job first: a printer is working on it.")
 
@@ -125,20 +122,19 @@ class JobService:
 
     async def start(self, tenant: TenantStore, job_id: str, *, actor: str) -> View:
         """Release a held job and make it the next one. DomainErrors: not_found, not_queued."""
+        return job_view(await tenant.write(lambda tx: self.release(tx, job_id, actor=actor)))
 
-        async def unit(tx: TenantTx) -> Row:
-            await self._row(tx, job_id)
-            priority, rank = await queries.top_of_queue(tx)
-            values = {"held": False, "priority": priority, "rank": rank - 1}
-            row = await self._moves.change(tx, job_id, values, statuses=("queued",))
-            if row is None:
-                raise conflict("not_queued", "The job does not wait any more.")
-            return row
-
-        row = await tenant.write(unit)
+    async def release(self, tx: TenantTx, job_id: str, *, actor: str) -> Row:
+        """As `start`, within a transaction: several released in one go before the dispatcher looks at any of them."""
+        await self._row(tx, job_id)
+        priority, rank = await queries.top_of_queue(tx)
+        values = {"held": False, "priority": priority, "rank": rank - 1}
+        row = await self._moves.change(tx, job_id, values, statuses=("queued",))
+        if row is None:
+            raise conflict("not_queued", "The job does not wait any more.")
         log.info("job.next", job=job_id, actor=actor)
-        self._moves.wake()
-        return job_view(row)
+        tx.after_commit(self._moves.wake)
+        return row
 
     async def pause(self, tenant: TenantStore, job_id: str, *, actor: str) -> View:
         """Ask the printer to pause; the job is `paused` when the printer says so. DomainError: what it refused."""
@@ -199,55 +195,6 @@ class JobService:
 
     # ---- inside
 
-    async def _checked(self, tx: TenantTx, new: NewJob, actor: str) -> dict[str, Any]:
-        file = await files.get(tx, new.print_file_id)
-        if file is None:
-            raise not_found("file")
-        plate = _chosen_plate([msgspec.convert(one, Plate) for one in file.plates], new.plate)
-        model = plate.model_id or file.printer_model_id
-        nozzle = plate.nozzle_diameters[0] if plate.nozzle_diameters else None
-        if new.ams_mapping is not None and new.printer_id is None:
-            raise DomainError("invalid", 422, "Spools can be chosen only for a named printer.")
-        await self._check_target(tx, new.printer_id, model, nozzle)
-        needed = [
-            Needed(slot=one.slot, type=one.type, color=one.color, grams=one.grams, profile=one.profile)
-            for one in plate.filaments
-        ]
-        return {
-            "print_file_id": file.id,
-            "file_name": file.name,
-            "plate": plate.index,
-            "held": new.hold,
-            "target_printer_id": new.printer_id,
-            "priority": new.priority,
-            "color_policy": new.color_policy,
-            "ams_mapping": _json(_mapping(new.ams_mapping)),
-            "options": _options(new.options),
-            "filaments": _json(needed),
-            "model_id": model,
-            "nozzle": nozzle,
-            "estimated_seconds": plate.seconds,
-            "layers": plate.layers,
-            "submitted_by": actor,
-        }
-
-    async def _check_target(self, tx: TenantTx, target: str | None, model: str | None, nozzle: float | None) -> None:
-        if target is not None:
-            printer = await printers.get(tx, target)
-            if printer is None:
-                raise not_found("printer")
-            wrong = never_fits(model, nozzle, printer)
-        elif model is None:
-            raise DomainError(
-                "printer_required", 422, "The file does not say which printer model it is for: name the printer."
-            )
-        else:
-            every = await printers.all_of_tenant(tx)
-            reasons = [never_fits(model, nozzle, one) for one in every]
-            wrong = reasons[0] if reasons and all(reasons) else None
-        if wrong is not None:
-            raise DomainError(wrong.code, 422, wrong.sentence)
-
     async def _cancelled_or_wished(self, tx: TenantTx, job_id: str, actor: str, force: bool) -> Row:
         await self._row(tx, job_id)
         at_once = ("queued", "assigned", "uploading", *(ON_PRINTER if force else ()))
@@ -280,10 +227,12 @@ class JobService:
             raise refused(answer)
         return await self.get(tenant, job_id)
 
-    async def _row(self, tx: TenantTx, job_id: str) -> Row:
+    async def _row(self, tx: TenantTx, job_id: str, version: int | None = None) -> Row:
         row = await queries.get(tx, job_id)
         if row is None:
             raise not_found("job")
+        if version is not None and row["version"] != version:
+            raise StaleError(row["version"])
         return row
 
     def _current(self, row: Row) -> View:
@@ -292,45 +241,3 @@ class JobService:
         if known is not None and known["version"] == row["version"]:
             return dict(known)
         return job_view(row)
-
-
-def _chosen_plate(plates: list[Plate], wanted: int | None) -> Plate:
-    if wanted is None:
-        if len(plates) != 1:
-            raise DomainError("plate_required", 422, "The file has several plates: say which one to print.")
-        return plates[0]
-    for plate in plates:
-        if plate.index == wanted:
-            return plate
-    known = ", ".join(str(plate.index) for plate in plates)
-    raise DomainError("no_such_plate", 422, f"The file has no sliced plate {wanted}; it has: {known}.")
-
-
-def _changed_columns(change: JobChange) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    columns = {"printer_id": "target_printer_id", "hold": "held"}
-    for name in ("printer_id", "priority", "rank", "color_policy", "hold"):
-        value = getattr(change, name)
-        if value is not UNSET:
-            values[columns.get(name, name)] = value
-    if abs(values.get("priority", 0)) > MAX_PRIORITY:
-        raise DomainError("invalid", 422, f"A priority lies between -{MAX_PRIORITY} and {MAX_PRIORITY}.")
-    if change.ams_mapping is not UNSET:
-        values["ams_mapping"] = _json(_mapping(change.ams_mapping))
-    if change.options is not UNSET:
-        values["options"] = _options(change.options)
-    return values
-
-
-def _mapping(mapping: list[int] | None) -> list[int] | None:
-    if mapping is not None and (len(mapping) > 32 or any(not -1 <= tray <= 255 for tray in mapping)):
-        raise DomainError("invalid", 422, "A mapping has at most 32 entries, each a tray id from 0 to 255, or -1.")
-    return mapping
-
-
-def _options(options: PrintOptions) -> str:
-    return msgspec.json.encode(options).decode()
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()

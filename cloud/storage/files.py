@@ -1,96 +1,90 @@
 """Queries: print files. Their bytes lie in the blob store under their SHA-256 (files_folder.py)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from cloud.storage import clock
+from cloud.storage.rows import Rows
 from cloud.storage.store import Row, Tx
-from cloud.storage.tables import FINISHED, print_files, print_jobs
+from cloud.storage.tables import FINISHED, print_files, print_jobs, products
 from cloud.storage.tenant import TenantTx
+
+FILES: Final = Rows(
+    print_files,
+    prefix="fil",
+    sorts=(
+        "created_at", "name", "file_size_bytes", "print_time_seconds", "filament_weight_grams", "filament_type",
+        "printer_model_id", "updated_at",
+    ),
+    default_sort=("-created_at",),
+    searched=("name",),
+    json=("flags", "plates"),
+    only=print_files.c.deleted_at.is_(None),
+)  # fmt: skip
+"""A file that was deleted is not there any more; its row stays, because jobs of the past point at it."""
+
+
+_BRIEF: Final = [
+    print_files.c[name]
+    for name in (
+        "id", "name", "sha256", "product_id", "printer_model_id", "file_size_bytes", "print_time_seconds",
+        "filament_weight_grams", "filament_type", "number_of_units", "created_at",
+    )
+]  # fmt: skip
 
 
 class PrintFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What printing needs to know of a file."""
+
     id: str
     name: str
     sha256: str
+    """"" when a migrated file's bytes were never found."""
     file_size_bytes: int
-    model_id: str | None
     printer_model_id: str | None
     """Code of the printer model it was sliced for."""
-    flags: list[str]
+    number_of_units: int
+    """Pieces that one print of it yields."""
     plates: list[dict[str, Any]]
     """The fields of catalog.sliced.Plate."""
-    created_at: str
-    created_by: str
-
-
-_FILE = [print_files.c[name] for name in PrintFile.__struct_fields__]
-
-
-def _print_file(row: Row) -> PrintFile:
-    decoded = {name: msgspec.json.decode(row[name]) for name in ("flags", "plates")}
-    return msgspec.convert({**row, **decoded}, PrintFile)
-
-
-async def create(tx: TenantTx, file: PrintFile) -> None:
-    values = msgspec.structs.asdict(file)
-    for name in ("flags", "plates"):
-        values[name] = msgspec.json.encode(values[name]).decode()
-    await tx.run(print_files.insert().values(tenant_id=tx.tenant_id, **values))
-
-
-async def page(tx: TenantTx, *, search: str, limit: int, offset: int) -> tuple[list[PrintFile], int]:
-    """Newest first, and how many there are in all."""
-    wanted = [print_files.c.tenant_id == tx.tenant_id, print_files.c.deleted_at.is_(None)]
-    if search:
-        wanted.append(func.lower(print_files.c.name).contains(search.lower(), autoescape=True))
-    rows = await tx.all(
-        select(*_FILE)
-        .where(*wanted)
-        .order_by(print_files.c.created_at.desc(), print_files.c.id)
-        .limit(limit)
-        .offset(offset)
-    )
-    total = await tx.value(select(func.count()).select_from(print_files).where(*wanted))
-    return [_print_file(row) for row in rows], int(total)
 
 
 async def get(tx: TenantTx, file_id: str) -> PrintFile | None:
     """None when there is no such file, or it was deleted."""
-    row = await tx.one(
-        select(*_FILE).where(
-            print_files.c.tenant_id == tx.tenant_id,
-            print_files.c.id == file_id,
-            print_files.c.deleted_at.is_(None),
-        )
-    )
-    return None if row is None else _print_file(row)
+    row = await FILES.get(tx, file_id)
+    return None if row is None else msgspec.convert(row, PrintFile)
 
 
-async def by_content(tx: TenantTx, sha256: str, name: str) -> PrintFile | None:
+async def by_content(tx: TenantTx, sha256: str, name: str) -> Row | None:
     """The tenant's file with these bytes and this name: the same upload again."""
-    row = await tx.one(
-        select(*_FILE)
-        .where(
-            print_files.c.tenant_id == tx.tenant_id,
-            print_files.c.sha256 == sha256,
-            print_files.c.name == name,
-            print_files.c.deleted_at.is_(None),
-        )
-        .limit(1)
-    )
-    return None if row is None else _print_file(row)
+    key = await tx.value(_named(tx, name).where(print_files.c.sha256 == sha256))
+    return None if key is None else await FILES.get(tx, key)
 
 
-async def rename(tx: TenantTx, file_id: str, name: str) -> bool:
-    changed = await tx.run(
-        update(print_files)
-        .where(print_files.c.tenant_id == tx.tenant_id, print_files.c.id == file_id, print_files.c.deleted_at.is_(None))
-        .values(name=name)
-    )
-    return changed > 0
+async def without_bytes(tx: TenantTx, name: str) -> Row | None:
+    """The tenant's file of this name that waits for its bytes."""
+    return await by_content(tx, "", name)
+
+
+async def of_products(tx: TenantTx, product_ids: Sequence[str]) -> list[Row]:
+    """The files that belong to these products, newest first."""
+    where = (print_files.c.tenant_id == tx.tenant_id, print_files.c.product_id.in_(list(product_ids)))
+    order = (print_files.c.created_at.desc(), print_files.c.id)
+    return await tx.all(select(*_BRIEF).where(*where, print_files.c.deleted_at.is_(None)).order_by(*order))
+
+
+async def by_ids(tx: TenantTx, file_ids: Sequence[str]) -> list[Row]:
+    """The same few columns of these files."""
+    where = (print_files.c.tenant_id == tx.tenant_id, print_files.c.id.in_(list(file_ids)))
+    return await tx.all(select(*_BRIEF).where(*where, print_files.c.deleted_at.is_(None)))
+
+
+def _named(tx: TenantTx, name: str) -> Select[Any]:
+    mine = (print_files.c.tenant_id == tx.tenant_id, print_files.c.name == name, print_files.c.deleted_at.is_(None))
+    return select(print_files.c.id).where(*mine).order_by(print_files.c.created_at).limit(1)
 
 
 async def unfinished_jobs(tx: TenantTx, file_id: str) -> int:
@@ -108,19 +102,20 @@ async def unfinished_jobs(tx: TenantTx, file_id: str) -> int:
     )
 
 
-async def mark_deleted(tx: TenantTx, file_id: str) -> bool:
-    """Hide it; the row stays, because jobs of the past point at it."""
-    changed = await tx.run(
-        update(print_files)
-        .where(print_files.c.tenant_id == tx.tenant_id, print_files.c.id == file_id, print_files.c.deleted_at.is_(None))
-        .values(deleted_at=clock.now())
-    )
-    return changed > 0
+async def hide(tx: TenantTx, file_id: str, version: int | None) -> None:
+    """Delete it for everybody but the jobs of the past. Raises StaleError unless it is of `version`."""
+    await FILES.change(tx, file_id, {"product_id": None, "deleted_at": clock.now()}, version=version)
 
 
-async def content_in_use(tx: Tx, sha256: str) -> bool:
-    """Whether any tenant's file still has these bytes."""
-    row = await tx.one(
-        select(print_files.c.id).where(print_files.c.sha256 == sha256, print_files.c.deleted_at.is_(None)).limit(1)
-    )
-    return row is not None
+async def forget(tx: TenantTx, file_id: str) -> None:
+    """Products are not printed from it any more."""
+    where = (products.c.tenant_id == tx.tenant_id, products.c.print_file_id == file_id)
+    changed = {"print_file_id": None, "version": products.c.version + 1, "updated_at": clock.now()}
+    await tx.run(update(products).where(*where).values(changed))
+
+
+async def blob_in_use(tx: Tx, sha256: str) -> bool:
+    """Whether any row of any tenant still names these bytes. Ask it in a transaction that sees every tenant."""
+    files = select(print_files.c.id).where(print_files.c.sha256 == sha256, print_files.c.deleted_at.is_(None))
+    pictures = select(products.c.id).where(products.c.image_sha256 == sha256)
+    return bool(await tx.value(select(or_(files.exists(), pictures.exists()))))

@@ -1,16 +1,28 @@
 """Queries about print jobs and their history. A job's `status` is written through `cloud/printing/jobs.py` only."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.sql import Select
 
 from cloud.storage import clock, ids
+from cloud.storage.rows import Listing, Rows
 from cloud.storage.store import Row, Tx
 from cloud.storage.tables import FINISHED, HOLDING, job_history, print_jobs
 from cloud.storage.tenant import TenantTx
+
+JOBS: Final = Rows(
+    print_jobs,
+    sorts=(
+        "time_submitted", "time_started", "time_completed", "updated_at", "status", "file_name", "priority", "rank",
+        "estimated_seconds", "progress_percentage",
+    ),
+    default_sort=("-time_submitted",),
+    searched=("file_name",),
+)  # fmt: skip
+"""For looking only: what changes a job goes through the functions below."""
 
 
 async def insert(tx: TenantTx, values: Mapping[str, Any]) -> Row:
@@ -28,24 +40,19 @@ async def get(tx: TenantTx, job_id: str) -> Row | None:
     return await tx.one(select(print_jobs).where(_is(tx, job_id)))
 
 
-async def find(
-    tx: TenantTx,
-    *,
-    statuses: Collection[str] = (),
-    printer_id: str | None = None,
-    limit: int = 100,
-    offset: int = 0,
-) -> tuple[list[Row], int]:
-    """A page of jobs, the newest first, and how many there are in all."""
-    where = [print_jobs.c.tenant_id == tx.tenant_id]
-    if statuses:
-        where.append(print_jobs.c.status.in_(list(statuses)))
-    if printer_id is not None:
-        waiting = and_(print_jobs.c.printer_id.is_(None), print_jobs.c.target_printer_id == printer_id)
-        where.append(or_(print_jobs.c.printer_id == printer_id, waiting))
-    page = select(print_jobs).where(*where).order_by(print_jobs.c.time_submitted.desc(), print_jobs.c.id.desc())
-    rows = await tx.all(page.limit(limit).offset(offset))
-    return rows, int(await tx.value(select(func.count()).select_from(print_jobs).where(*where)))
+async def find(tx: TenantTx, listing: Listing, *, printer_id: str | None = None) -> tuple[list[Row], int]:
+    """A page of jobs, and how many there are in all; of a printer also those that wait for it by name."""
+    if printer_id is None:
+        return await JOBS.page(tx, listing)
+    waiting = and_(print_jobs.c.printer_id.is_(None), print_jobs.c.target_printer_id == printer_id)
+    return await JOBS.page(tx, listing, or_(print_jobs.c.printer_id == printer_id, waiting))
+
+
+async def forget_skus(tx: TenantTx, sku_ids: Collection[str]) -> None:
+    """Jobs do not say any more which of these SKUs they were printed for."""
+    where = (print_jobs.c.tenant_id == tx.tenant_id, print_jobs.c.product_sku_id.in_(list(sku_ids)))
+    changed = {"product_sku_id": None, "version": print_jobs.c.version + 1}
+    await tx.run(update(print_jobs).where(*where).values(changed))
 
 
 async def queue(tx: TenantTx) -> list[Row]:
@@ -94,6 +101,14 @@ async def history(tx: TenantTx, job_id: str) -> list[Row]:
     """A job's history, oldest first."""
     where = (job_history.c.tenant_id == tx.tenant_id, job_history.c.job_id == job_id)
     return await tx.all(select(job_history).where(*where).order_by(job_history.c.at, job_history.c.id))
+
+
+async def history_page(tx: TenantTx, job_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
+    """Part of a job's history, oldest first, and how long it is."""
+    where = (job_history.c.tenant_id == tx.tenant_id, job_history.c.job_id == job_id)
+    lines = select(job_history).where(*where).order_by(job_history.c.at, job_history.c.id)
+    rows = await tx.all(lines.limit(limit).offset(offset))
+    return rows, int(await tx.value(select(func.count()).select_from(job_history).where(*where)))
 
 
 async def top_of_queue(tx: TenantTx) -> tuple[int, float]:

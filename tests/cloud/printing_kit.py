@@ -323,20 +323,18 @@ class Farm:
             thumbnail_small=None,
             slicer_warnings=[],
         )
-        file = files.PrintFile(
-            id=ids.new("fil"),
-            name="bracket (v2).gcode.3mf",
-            sha256=hashlib.sha256(b"content").hexdigest(),
-            file_size_bytes=1000,
-            model_id=None,
-            printer_model_id=model,
-            flags=[],
-            plates=[msgspec.to_builtins(plate)],
-            created_at="2026-01-01T00:00:00.000Z",
-            created_by="usr_1",
-        )
-        await self.tenant.write(lambda tx: files.create(tx, file))
-        return file.id
+        file = {
+            "name": "bracket (v2).gcode.3mf",
+            "sha256": hashlib.sha256(b"content").hexdigest(),
+            "file_size_bytes": 1000,
+            "printer_model_id": model,
+            "flags": [],
+            "plates": [msgspec.to_builtins(plate)],
+            "created_at": "2026-01-01T00:00:00.000Z",
+            "created_by": "usr_1",
+        }
+        row = await self.tenant.write(lambda tx: files.FILES.create(tx, file))
+        return str(row["id"])
 
     async def queue(self, **order: Any) -> str:
         """One job; its id."""

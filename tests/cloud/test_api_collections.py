@@ -137,6 +137,7 @@ async def test_an_export_holds_every_match_and_no_formulas(cloud: Cloud) -> None
         lines = list(csv.DictReader(io.StringIO(await answer.text())))
     assert [line["color_name"] for line in lines] == ["'=cmd|' /C calc'!A0", "Blue 0", "Blue 1", "Blue 2"]
     assert lines[1]["is_active"] == "true"
+    assert await cloud.owner.refused("GET", PATH + "export.csv?sort=tenant_id") == (422, "invalid")
 
 
 async def test_every_change_is_in_the_audit_log_and_a_refused_one_is_not(cloud: Cloud) -> None:

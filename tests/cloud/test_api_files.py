@@ -1,6 +1,7 @@
 """Files in and out: streamed, checked, kept once, and never left half."""
 
 import asyncio
+import csv
 import hashlib
 import io
 import os
@@ -12,6 +13,8 @@ import aiohttp
 import pytest
 
 from cloud.api.uploads import safe_name
+from cloud.catalog.figures import file_figures
+from cloud.catalog.sliced import Filament, Plate, PrintObject, SlicedFile
 from cloud.storage import files as file_queries
 from cloud.storage.files_folder import BlobStore
 from cloud.storage.tables import print_jobs
@@ -24,8 +27,8 @@ LIMIT = 3 * 2**20
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path, upload_limit_bytes=LIMIT) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database, upload_limit_bytes=LIMIT) as cloud:
         yield cloud
 
 
@@ -254,3 +257,127 @@ async def test_files_are_found_by_name_and_paged(cloud: Cloud) -> None:
 def test_file_names_are_made_safe(given: str, safe: str) -> None:
     assert safe_name(given) == safe
     assert len(safe_name(given).encode()) <= 180
+
+
+async def test_a_file_tells_one_figure_for_all_its_plates(cloud: Cloud) -> None:
+    _, file = await cloud.owner.upload(SAMPLE)
+    (plate,) = file["plates"]
+    assert {
+        "print_time_seconds": plate["seconds"],
+        "filament_weight_grams": plate["grams"],
+        "filament_type": "PLA",
+        "nozzle_diameter": plate["nozzle_diameters"][0],
+        "layer_count": plate["layers"],
+        "object_count": len(plate["objects"]),
+        "curr_bed_type": plate["bed_type"],
+        "default_print_profile": "0.20mm Standard @BBL",
+        "number_of_units": 1,
+        "product_id": None,
+        "has_content": True,
+        "version": 1,
+    }.items() <= file.items()
+    assert file["filament_length_meters"] > 0
+
+
+def test_figures_of_many_plates_are_added_up() -> None:
+    def plate(index: int, seconds: int | None, grams: float | None, kind: str) -> Plate:
+        filament = Filament(slot=1, type=kind, color=None, grams=grams, meters=1.25, profile="")
+        return Plate(
+            index=index, seconds=seconds, grams=grams, layers=index * 10, model_id=None, nozzle_diameters=[0.4],
+            bed_type="hot_plate", filaments=[filament], objects=[PrintObject(id=1, name="a")], skippable=False,
+            gcode_bytes=1, gcode_md5="", thumbnail=None, thumbnail_small=None, slicer_warnings=[],
+        )  # fmt: skip
+
+    plates = [plate(1, 60, 1.1, "PETG"), plate(2, None, None, "PLA"), plate(3, 2**31 - 1, 2.2, "PLA")]
+    figures = file_figures(
+        SlicedFile(
+            slicer="",
+            slicer_version="",
+            model_id=None,
+            model_name=None,
+            default_print_profile="",
+            plates=plates,
+            flags=[],
+        )
+    )
+    assert figures == {
+        "print_time_seconds": 2**31 - 1,
+        "filament_weight_grams": 3.3,
+        "filament_length_meters": 3.75,
+        "filament_type": "PETG",
+        "nozzle_diameter": 0.4,
+        "layer_count": 10,
+        "object_count": 3,
+        "curr_bed_type": "hot_plate",
+        "default_print_profile": None,
+    }
+
+
+async def test_files_are_filtered_sorted_and_exported(cloud: Cloud) -> None:
+    product = await cloud.owner.ok("POST", "/api/products/", {"name": "Bracket"})
+    for name in ("a.gcode.3mf", "b.gcode.3mf"):
+        _, file = await cloud.owner.upload(SAMPLE, name)
+    await cloud.owner.ok("PATCH", f"/api/files/{file['id']}", {"product_id": product["id"]})
+
+    async def names(query: str) -> list[str]:
+        return [file["name"] for file in (await cloud.owner.ok("GET", "/api/files/" + query))["items"]]
+
+    assert await names("?sort=-name") == ["b.gcode.3mf", "a.gcode.3mf"]
+    assert await names(f"?product_id={product['id']}") == ["b.gcode.3mf"]
+    assert await names("?printer_model_id=C12&filament_type=PLA&sort=name") == ["a.gcode.3mf", "b.gcode.3mf"]
+    assert await names("?filament_type=PETG") == []
+    assert await names("?created_at_from=2026-01-01T00:00:00Z&created_at_to=2026-01-02T00:00:00Z") == []
+    async with cloud.owner.http.get("/api/files/export.csv?sort=name") as answer:
+        lines = list(csv.DictReader(io.StringIO(await answer.text())))
+    assert [line["name"] for line in lines] == ["a.gcode.3mf", "b.gcode.3mf"]
+
+
+async def test_a_file_is_changed_knowingly(cloud: Cloud) -> None:
+    _, file = await cloud.owner.upload(SAMPLE)
+    one = f"/api/files/{file['id']}"
+    changes = {"number_of_units": 6, "curr_bed_type": "cool_plate", "default_print_profile": None}
+    changed = await cloud.owner.ok("PATCH", one, changes, headers={"if-match": '"v1"'})
+    assert {name: changed[name] for name in changes} == changes
+    for method, body in (("PATCH", {"name": "x.gcode.3mf"}), ("DELETE", None)):
+        assert await cloud.owner.refused(method, one, body, headers={"if-match": '"v1"'}) == (412, "stale")
+    assert await cloud.owner.refused("PATCH", one, {"product_id": "prd_none"}) == (422, "unknown_reference")
+    assert await cloud.owner.refused("PATCH", one, {"number_of_units": 0}) == (422, "invalid")
+    await cloud.owner.ok("DELETE", one, headers={"if-match": '"v2"'})
+
+
+async def test_many_files_are_deleted_each_for_itself_with_their_bytes(cloud: Cloud) -> None:
+    await cloud.printer()
+    files = [(await cloud.owner.upload(SAMPLE, f"{n}.gcode.3mf"))[1]["id"] for n in range(3)]
+    job = (await cloud.owner.ok("POST", "/api/print-jobs/", {"print_file_id": files[1], "hold": True}))["items"][0]
+    body = {"action": "delete", "ids": [*files, "fil_none"]}
+    answer = await cloud.owner.ok("POST", "/api/files/bulk", body)
+    assert [result.get("code", "") for result in answer["results"]] == ["", "in_use", "", "not_found"]
+    assert len(kept(cloud)) == 1
+    await cloud.owner.ok("DELETE", f"/api/print-jobs/{job['id']}")
+    await cloud.owner.ok("POST", "/api/files/bulk", {"action": "delete", "ids": [files[1]]})
+    assert kept(cloud) == []
+
+
+async def test_the_bytes_of_two_farms_are_let_go_of_by_the_last(cloud: Cloud) -> None:
+    stranger = await cloud.stranger()
+    _, mine = await cloud.owner.upload(SAMPLE)
+    _, theirs = await stranger.upload(SAMPLE)
+    await cloud.owner.ok("DELETE", f"/api/files/{mine['id']}")
+    assert await stranger.ok("GET", f"/api/files/{theirs['id']}/download") == SAMPLE
+    await stranger.ok("DELETE", f"/api/files/{theirs['id']}")
+    assert kept(cloud) == []
+
+
+async def test_a_file_that_lost_its_bytes_says_so_and_gets_them_back(cloud: Cloud) -> None:
+    _, file = await cloud.owner.upload(SAMPLE)
+    lost = {"sha256": "", "plates": [], "flags": []}
+    await (await cloud.tenant()).write(lambda tx: file_queries.FILES.change(tx, file["id"], lost))
+    one = f"/api/files/{file['id']}"
+    assert (await cloud.owner.ok("GET", one))["has_content"] is False
+    status, answer = await cloud.owner.call("GET", f"{one}/download")
+    assert (status, answer["error"]["code"]) == (409, "bytes_missing")
+    assert answer["error"]["message"] == "The file's bytes are missing: upload it again."
+    assert await cloud.owner.refused("GET", f"{one}/plates/1/thumbnail") == (404, "not_found")
+    _, again = await cloud.owner.upload(SAMPLE)
+    assert (again["id"], again["has_content"], len(again["plates"])) == (file["id"], True, 1)
+    assert await cloud.owner.ok("GET", f"{one}/download") == SAMPLE

@@ -61,7 +61,14 @@ async def test_the_paths_of_the_old_system_are_there(document: Any) -> None:
         "/api/files/": {"get"},
         "/api/files/upload": {"post"},
         "/api/files/{id}/download": {"get"},
-        "/api/files/{id}": {"get", "patch", "delete"},
+        "/api/files/{id}": {"get", "put", "patch", "delete"},
+        "/api/products/": {"get", "post"},
+        "/api/products/{id}": {"get", "put", "patch", "delete"},
+        "/api/products/{id}/skus": {"get", "post"},
+        "/api/product-skus/": {"get", "post"},
+        "/api/product-skus/{id}": {"get", "put", "patch", "delete"},
+        "/api/build-plate-types/": {"get", "post"},
+        "/api/color-presets/": {"get", "post"},
     }
     assert {path: set(document["paths"][path]) for path in old} == old
 

@@ -8,6 +8,7 @@ import pytest
 from cloud.catalog.sliced import Filament
 from cloud.errors import DomainError
 from cloud.printing.orders import JobChange, NewJob, PrintOptions
+from cloud.storage.rows import Listing
 from tests.cloud.printing_kit import Farm, fast, running_farm
 
 __all__ = ["fast"]
@@ -165,7 +166,7 @@ async def test_what_can_be_refused_at_the_door_is(farm: Farm) -> None:
 async def test_copies_are_jobs_of_their_own(farm: Farm) -> None:
     views = await farm.room.jobs.create(farm.tenant, NewJob(print_file_id=farm.file_id, copies=3, hold=True), actor="u")
     assert len({view["id"] for view in views}) == 3
-    listed, total = await farm.room.jobs.list(farm.tenant, statuses=["queued"], limit=2)
+    listed, total = await farm.room.jobs.list(farm.tenant, Listing(filters={"status": ["queued"]}, limit=2))
     assert (len(listed), total) == (2, 3)
 
 
@@ -235,5 +236,5 @@ async def test_another_tenant_sees_and_touches_nothing(farm: Farm) -> None:
         with pytest.raises(DomainError) as refused:
             await attempt
         assert refused.value.status == 404
-    assert await jobs.list(other) == ([], 0)
+    assert await jobs.list(other, Listing()) == ([], 0)
     assert farm.room.live.snapshot(other_id) == farm.room.live.jobs(other_id) == {}

@@ -812,6 +812,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/print-jobs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel, delete, start or change several jobs
+         * @description The answer says of each what became of it. Jobs that are started go first in the order in which they are named.
+         */
+        post: operations["print_jobs_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/print-jobs/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All jobs that match, as CSV
+         * @description limit and offset are not heeded.
+         */
+        get: operations["print_jobs_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/print-jobs/{id}": {
         parameters: {
             query?: never;
@@ -842,6 +882,26 @@ export interface paths {
          * @description Change a job that waits; the same as PUT.
          */
         patch: operations["print_jobs_patch"];
+        trace?: never;
+    };
+    "/api/print-jobs/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of a job's history, oldest line first
+         * @description A page of a job's history, oldest line first.
+         */
+        get: operations["print_jobs_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/print-jobs/{id}/start": {
@@ -932,10 +992,82 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A page of files, newest first
-         * @description A page of files, newest first.
+         * A page of files
+         * @description A page of files.
          */
         get: operations["files_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One file
+         * @description One file.
+         */
+        get: operations["files_get"];
+        /**
+         * Change a file; what is left out stays
+         * @description Change a file; what is left out stays.
+         */
+        put: operations["files_update"];
+        post?: never;
+        /**
+         * Delete a file that nothing needs
+         * @description Delete a file that nothing needs.
+         */
+        delete: operations["files_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a file; the same as PUT
+         * @description Change a file; the same as PUT.
+         */
+        patch: operations["files_patch_one"];
+        trace?: never;
+    };
+    "/api/files/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change or delete several files
+         * @description The answer says of each what became of it.
+         */
+        post: operations["files_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All files that match, as CSV
+         * @description limit and offset are not heeded.
+         */
+        get: operations["files_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -962,34 +1094,6 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
-        trace?: never;
-    };
-    "/api/files/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * One file and its plates
-         * @description One file and its plates.
-         */
-        get: operations["files_get"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a file that no unfinished job needs
-         * @description Delete a file that no unfinished job needs.
-         */
-        delete: operations["files_delete"];
-        options?: never;
-        head?: never;
-        /**
-         * Give a file another name
-         * @description Give a file another name.
-         */
-        patch: operations["files_rename"];
         trace?: never;
     };
     "/api/files/{id}/download": {
@@ -1024,6 +1128,346 @@ export interface paths {
          * @description The picture of a plate.
          */
         get: operations["files_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/products/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of products
+         * @description A page of products.
+         */
+        get: operations["products_list"];
+        put?: never;
+        /**
+         * Add a product
+         * @description Add a product.
+         */
+        post: operations["products_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/products/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One product
+         * @description One product.
+         */
+        get: operations["products_get"];
+        /**
+         * Change a product; what is left out stays
+         * @description Change a product; what is left out stays.
+         */
+        put: operations["products_update"];
+        post?: never;
+        /**
+         * Delete a product that nothing needs
+         * @description Delete a product that nothing needs.
+         */
+        delete: operations["products_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a product; the same as PUT
+         * @description Change a product; the same as PUT.
+         */
+        patch: operations["products_patch_one"];
+        trace?: never;
+    };
+    "/api/products/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change or delete several products
+         * @description The answer says of each what became of it.
+         */
+        post: operations["products_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/products/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All products that match, as CSV
+         * @description limit and offset are not heeded.
+         */
+        get: operations["products_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/products/{id}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The picture that was uploaded for a product
+         * @description The picture that was uploaded for a product.
+         */
+        get: operations["products_image"];
+        put?: never;
+        /**
+         * Give a product a picture
+         * @description A PNG, JPEG or WebP file of at most 10 MiB, whatever its name; it replaces the one before.
+         */
+        post: operations["products_upload_image"];
+        /**
+         * Take a product's picture away; deleting none is fine
+         * @description Take a product's picture away; deleting none is fine.
+         */
+        delete: operations["products_delete_image"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/product-skus/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of SKUs
+         * @description A page of SKUs.
+         */
+        get: operations["product_skus_list"];
+        put?: never;
+        /**
+         * Add a SKU
+         * @description Add a SKU.
+         */
+        post: operations["product_skus_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/product-skus/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One SKU
+         * @description One SKU.
+         */
+        get: operations["product_skus_get"];
+        /**
+         * Change a SKU; what is left out stays
+         * @description Change a SKU; what is left out stays.
+         */
+        put: operations["product_skus_update"];
+        post?: never;
+        /**
+         * Delete a SKU that nothing needs
+         * @description Delete a SKU that nothing needs.
+         */
+        delete: operations["product_skus_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a SKU; the same as PUT
+         * @description Change a SKU; the same as PUT.
+         */
+        patch: operations["product_skus_patch_one"];
+        trace?: never;
+    };
+    "/api/product-skus/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change or delete several SKUs
+         * @description The answer says of each what became of it.
+         */
+        post: operations["product_skus_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/product-skus/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All SKUs that match, as CSV
+         * @description limit and offset are not heeded.
+         */
+        get: operations["product_skus_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/products/{id}/skus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of a product's SKUs
+         * @description A page of a product's SKUs.
+         */
+        get: operations["products_list_of_product"];
+        put?: never;
+        /**
+         * Add a SKU to a product
+         * @description Add a SKU to a product.
+         */
+        post: operations["products_create_in_product"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/build-plate-types/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of build plate types
+         * @description A page of build plate types.
+         */
+        get: operations["build_plate_types_list"];
+        put?: never;
+        /**
+         * Add a build plate type
+         * @description Add a build plate type.
+         */
+        post: operations["build_plate_types_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/build-plate-types/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One build plate type
+         * @description One build plate type.
+         */
+        get: operations["build_plate_types_get"];
+        /**
+         * Change a build plate type; what is left out stays
+         * @description Change a build plate type; what is left out stays.
+         */
+        put: operations["build_plate_types_update"];
+        post?: never;
+        /**
+         * Delete a build plate type that nothing needs
+         * @description Delete a build plate type that nothing needs.
+         */
+        delete: operations["build_plate_types_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a build plate type; the same as PUT
+         * @description Change a build plate type; the same as PUT.
+         */
+        patch: operations["build_plate_types_patch_one"];
+        trace?: never;
+    };
+    "/api/build-plate-types/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change or delete several build plate types
+         * @description The answer says of each what became of it.
+         */
+        post: operations["build_plate_types_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/build-plate-types/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All build plate types that match, as CSV
+         * @description limit and offset are not heeded.
+         */
+        get: operations["build_plate_types_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1740,6 +2184,31 @@ export interface components {
             updated_at: string;
             version: number;
             thumbnail: string | null;
+            product_sku_id: string | null;
+            order_line_id: string | null;
+            color: string | null;
+            filament_type: string | null;
+            filament_needed_grams: number | null;
+            /** @description Pieces that a finished run yields. */
+            number_of_units: number;
+            /** @description The printer's own number, on migrated jobs. */
+            bambu_job_id: string | null;
+            /** @description Of the SKU, else of the print file. */
+            product_id: string | null;
+            product_name: string | null;
+            sku_name: string | null;
+            /** @description Of the printer it is on, else of the one it waits for. */
+            printer_name: string | null;
+            printer_model: string | null;
+            printer_numeric_id: number | null;
+            material_type: string | null;
+            /** @description The product's pieces are put together after printing. */
+            requires_assembly: boolean;
+            /** @description The same as number_of_units. */
+            quantity_per_print: number;
+            estimated_print_time_minutes: number | null;
+            /** @description From its start on the printer to its end, pauses included. */
+            actual_print_time_minutes: number | null;
         };
         /**
          * PrintOptions
@@ -1773,7 +2242,28 @@ export interface components {
          * @description One or several runs of one plate of a file.
          */
         JobIn: {
-            print_file_id: string;
+            /**
+             * @description Left out: the file of the SKU's product.
+             * @default null
+             */
+            print_file_id?: string | null;
+            /**
+             * @description What it is printed for; left out, what the order line is about.
+             * @default null
+             */
+            product_sku_id?: string | null;
+            /** @default null */
+            order_line_id?: string | null;
+            /**
+             * @description In words; left out, the SKU's. What the printer needs stands in the file.
+             * @default null
+             */
+            color?: string | null;
+            /**
+             * @description Pieces that a finished run yields; left out, what the file says.
+             * @default null
+             */
+            number_of_units?: number | null;
             /**
              * @description Left out: the only one there is.
              * @default null
@@ -1809,6 +2299,53 @@ export interface components {
              * @default false
              */
             hold?: boolean;
+        };
+        /**
+         * JobsBulkIn
+         * @description One thing to be done to many jobs. For each it is done or refused by itself.
+         */
+        JobsBulkIn: {
+            /** @enum {unknown} */
+            action: "cancel" | "delete" | "start" | "update";
+            ids: string[];
+            /** @description For `update`. */
+            changes?: components["schemas"]["JobPatch"];
+        };
+        /**
+         * JobPatch
+         * @description What is to be changed while a job waits; what is left out stays.
+         */
+        JobPatch: {
+            printer_id?: string | null;
+            priority?: number;
+            rank?: number;
+            /** @enum {unknown} */
+            color_policy?: "match" | "type";
+            ams_mapping?: number[] | null;
+            options?: components["schemas"]["PrintOptions"];
+            hold?: boolean;
+            product_sku_id?: string | null;
+            order_line_id?: string | null;
+            color?: string | null;
+            number_of_units?: number;
+        };
+        /** BulkOut */
+        BulkOut: {
+            results: components["schemas"]["BulkResult"][];
+            succeeded: number;
+            failed: number;
+        };
+        /**
+         * BulkResult
+         * @description What became of one of them.
+         */
+        BulkResult: {
+            id: string;
+            ok: boolean;
+            /** @default  */
+            code?: string;
+            /** @default  */
+            message?: string;
         };
         /**
          * JobDetail
@@ -1854,6 +2391,31 @@ export interface components {
             updated_at: string;
             version: number;
             thumbnail: string | null;
+            product_sku_id: string | null;
+            order_line_id: string | null;
+            color: string | null;
+            filament_type: string | null;
+            filament_needed_grams: number | null;
+            /** @description Pieces that a finished run yields. */
+            number_of_units: number;
+            /** @description The printer's own number, on migrated jobs. */
+            bambu_job_id: string | null;
+            /** @description Of the SKU, else of the print file. */
+            product_id: string | null;
+            product_name: string | null;
+            sku_name: string | null;
+            /** @description Of the printer it is on, else of the one it waits for. */
+            printer_name: string | null;
+            printer_model: string | null;
+            printer_numeric_id: number | null;
+            material_type: string | null;
+            /** @description The product's pieces are put together after printing. */
+            requires_assembly: boolean;
+            /** @description The same as number_of_units. */
+            quantity_per_print: number;
+            estimated_print_time_minutes: number | null;
+            /** @description From its start on the printer to its end, pauses included. */
+            actual_print_time_minutes: number | null;
             history: components["schemas"]["JobStep"][];
         };
         /**
@@ -1871,21 +2433,18 @@ export interface components {
             details: Record<string, never>;
         };
         /**
-         * JobPatch
-         * @description What is to be changed while a job waits; what is left out stays.
+         * Page[JobStep]
+         * @description Part of a list, and how long the whole is.
          */
-        JobPatch: {
-            printer_id?: string | null;
-            priority?: number;
-            rank?: number;
-            /** @enum {unknown} */
-            color_policy?: "match" | "type";
-            ams_mapping?: number[] | null;
-            options?: components["schemas"]["PrintOptions"];
-            hold?: boolean;
+        Page_JobStep_: {
+            items: components["schemas"]["JobStep"][];
+            total: number;
         };
-        /** FileList */
-        FileList: {
+        /**
+         * Page[FileOut]
+         * @description Part of a list, and how long the whole is.
+         */
+        Page_FileOut_: {
             items: components["schemas"]["FileOut"][];
             total: number;
         };
@@ -1904,6 +2463,24 @@ export interface components {
             /** @description What is odd about it but acceptable. */
             flags: string[];
             plates: components["schemas"]["PlateOut"][];
+            /** @description False when only the old system's record of it is left: upload the file again. */
+            has_content: boolean;
+            product_id: string | null;
+            /** @description Sum of the plates; so are weight, length and objects. */
+            print_time_seconds: number | null;
+            filament_weight_grams: number | null;
+            filament_length_meters: number | null;
+            /** @description Of the first plate; so are nozzle, layers and bed. */
+            filament_type: string | null;
+            nozzle_diameter: number | null;
+            layer_count: number | null;
+            object_count: number | null;
+            /** @description Pieces that one print of it yields. */
+            number_of_units: number;
+            curr_bed_type: string | null;
+            default_print_profile: string | null;
+            updated_at: string | null;
+            version: number;
         };
         /** PlateOut */
         PlateOut: {
@@ -1937,9 +2514,323 @@ export interface components {
             id: number;
             name: string;
         };
-        /** FilePatch */
+        /**
+         * FilePatch
+         * @description What is to be changed; what is left out stays.
+         */
         FilePatch: {
+            name?: string;
+            product_id?: string | null;
+            number_of_units?: number;
+            curr_bed_type?: string | null;
+            default_print_profile?: string | null;
+        };
+        /**
+         * BulkIn[FilePatch]
+         * @description One change to many things. Each is done or refused for itself.
+         */
+        BulkIn_FilePatch_: {
+            /** @enum {unknown} */
+            action: "delete" | "update";
+            ids: string[];
+            changes?: components["schemas"]["FilePatch"];
+        };
+        /**
+         * Page[ProductOut]
+         * @description Part of a list, and how long the whole is.
+         */
+        Page_ProductOut_: {
+            items: components["schemas"]["ProductOut"][];
+            total: number;
+        };
+        /** ProductOut */
+        ProductOut: {
+            id: string;
             name: string;
+            description: string;
+            category: string | null;
+            print_file_id: string | null;
+            file_name: string | null;
+            requires_assembly: boolean;
+            requires_post_processing: boolean;
+            printer_priority: string[] | null;
+            wiki_id: string | null;
+            image_url: string | null;
+            has_image: boolean;
+            is_active: boolean;
+            created_at: string;
+            updated_at: string;
+            version: number;
+        };
+        /**
+         * ProductIn
+         * @description A product; with `skus`, all of it is made at once or nothing.
+         */
+        ProductIn: {
+            name: string;
+            /** @default  */
+            description?: string;
+            /** @default null */
+            category?: string | null;
+            /**
+             * @description The file it is printed from, when it has several.
+             * @default null
+             */
+            print_file_id?: string | null;
+            /** @default null */
+            file_name?: string | null;
+            /** @default false */
+            requires_assembly?: boolean;
+            /** @default false */
+            requires_post_processing?: boolean;
+            /**
+             * @description Ids of printers, the preferred one first.
+             * @default null
+             */
+            printer_priority?: string[] | null;
+            /** @default null */
+            wiki_id?: string | null;
+            /**
+             * @description Of a picture kept elsewhere; one that is uploaded goes before it.
+             * @default null
+             */
+            image_url?: string | null;
+            /** @default true */
+            is_active?: boolean;
+            /** @default [] */
+            skus?: components["schemas"]["ProductSkuNew"][];
+        };
+        /**
+         * ProductSkuNew
+         * @description A SKU of a product that is named elsewhere.
+         */
+        ProductSkuNew: {
+            sku: string;
+            /**
+             * @description A name; with its code in one text, "Black|#000000", both are kept.
+             * @default
+             */
+            color?: string;
+            /** @default null */
+            hex_code?: string | null;
+            /** @default null */
+            filament_type?: string | null;
+            /**
+             * @description Pieces that one unit of it holds.
+             * @default 1
+             */
+            quantity?: number;
+            /**
+             * @description What there is of it already.
+             * @default 0
+             */
+            stock_level?: number;
+            /** @default 0 */
+            low_stock_threshold?: number;
+            /**
+             * @description Cents.
+             * @default null
+             */
+            price?: number | null;
+            /** @default true */
+            is_active?: boolean;
+        };
+        /**
+         * ProductDetail
+         * @description A product with its SKUs and what it is printed from.
+         */
+        ProductDetail: {
+            id: string;
+            name: string;
+            description: string;
+            category: string | null;
+            print_file_id: string | null;
+            file_name: string | null;
+            requires_assembly: boolean;
+            requires_post_processing: boolean;
+            printer_priority: string[] | null;
+            wiki_id: string | null;
+            /** @description Where its picture is: here, under an address that changes with it, or elsewhere. */
+            image_url: string | null;
+            /** @description A picture was uploaded. */
+            has_image: boolean;
+            is_active: boolean;
+            created_at: string;
+            updated_at: string;
+            version: number;
+            skus: components["schemas"]["ProductSkuOut"][];
+            /** @description The one that `print_file_id` names comes first. */
+            print_files: components["schemas"]["ProductFile"][];
+        };
+        /** ProductSkuOut */
+        ProductSkuOut: {
+            id: string;
+            product_id: string;
+            product_name: string;
+            sku: string;
+            color: string;
+            hex_code: string | null;
+            filament_type: string | null;
+            quantity: number;
+            /** @description The sum of its stock movements. */
+            stock_level: number;
+            low_stock_threshold: number;
+            /** @description Cents. */
+            price: number | null;
+            is_active: boolean;
+            created_at: string;
+            updated_at: string;
+            version: number;
+        };
+        /**
+         * ProductFile
+         * @description The little of a print file that a product's page shows.
+         */
+        ProductFile: {
+            id: string;
+            name: string;
+            printer_model_id: string | null;
+            file_size_bytes: number;
+            print_time_seconds: number | null;
+            filament_weight_grams: number | null;
+            filament_type: string | null;
+            number_of_units: number;
+            created_at: string;
+        };
+        /**
+         * ProductPatch
+         * @description What is to be changed; what is left out stays.
+         */
+        ProductPatch: {
+            name?: string;
+            description?: string;
+            category?: string | null;
+            print_file_id?: string | null;
+            file_name?: string | null;
+            requires_assembly?: boolean;
+            requires_post_processing?: boolean;
+            printer_priority?: string[] | null;
+            wiki_id?: string | null;
+            image_url?: string | null;
+            is_active?: boolean;
+        };
+        /**
+         * BulkIn[ProductPatch]
+         * @description One change to many things. Each is done or refused for itself.
+         */
+        BulkIn_ProductPatch_: {
+            /** @enum {unknown} */
+            action: "delete" | "update";
+            ids: string[];
+            changes?: components["schemas"]["ProductPatch"];
+        };
+        /**
+         * Page[ProductSkuOut]
+         * @description Part of a list, and how long the whole is.
+         */
+        Page_ProductSkuOut_: {
+            items: components["schemas"]["ProductSkuOut"][];
+            total: number;
+        };
+        /** ProductSkuIn */
+        ProductSkuIn: {
+            sku: string;
+            /**
+             * @description A name; with its code in one text, "Black|#000000", both are kept.
+             * @default
+             */
+            color?: string;
+            /** @default null */
+            hex_code?: string | null;
+            /** @default null */
+            filament_type?: string | null;
+            /**
+             * @description Pieces that one unit of it holds.
+             * @default 1
+             */
+            quantity?: number;
+            /**
+             * @description What there is of it already.
+             * @default 0
+             */
+            stock_level?: number;
+            /** @default 0 */
+            low_stock_threshold?: number;
+            /**
+             * @description Cents.
+             * @default null
+             */
+            price?: number | null;
+            /** @default true */
+            is_active?: boolean;
+            product_id: string;
+        };
+        /**
+         * ProductSkuPatch
+         * @description What is to be changed; what is left out stays. Stock is changed by movements.
+         */
+        ProductSkuPatch: {
+            product_id?: string;
+            sku?: string;
+            color?: string;
+            hex_code?: string | null;
+            filament_type?: string | null;
+            quantity?: number;
+            low_stock_threshold?: number;
+            price?: number | null;
+            is_active?: boolean;
+        };
+        /**
+         * BulkIn[ProductSkuPatch]
+         * @description One change to many things. Each is done or refused for itself.
+         */
+        BulkIn_ProductSkuPatch_: {
+            /** @enum {unknown} */
+            action: "delete" | "update";
+            ids: string[];
+            changes?: components["schemas"]["ProductSkuPatch"];
+        };
+        /**
+         * Page[BuildPlateTypeOut]
+         * @description Part of a list, and how long the whole is.
+         */
+        Page_BuildPlateTypeOut_: {
+            items: components["schemas"]["BuildPlateTypeOut"][];
+            total: number;
+        };
+        /** BuildPlateTypeOut */
+        BuildPlateTypeOut: {
+            id: string;
+            name: string;
+            description: string;
+            is_active: boolean;
+            created_at: string;
+            updated_at: string;
+            version: number;
+        };
+        /** BuildPlateTypeIn */
+        BuildPlateTypeIn: {
+            name: string;
+            /** @default  */
+            description?: string;
+            /** @default true */
+            is_active?: boolean;
+        };
+        /** BuildPlateTypePatch */
+        BuildPlateTypePatch: {
+            name?: string;
+            description?: string;
+            is_active?: boolean;
+        };
+        /**
+         * BulkIn[BuildPlateTypePatch]
+         * @description One change to many things. Each is done or refused for itself.
+         */
+        BulkIn_BuildPlateTypePatch_: {
+            /** @enum {unknown} */
+            action: "delete" | "update";
+            ids: string[];
+            changes?: components["schemas"]["BuildPlateTypePatch"];
         };
         /**
          * Page[ColorPresetOut]
@@ -1984,24 +2875,6 @@ export interface components {
             action: "delete" | "update";
             ids: string[];
             changes?: components["schemas"]["ColorPresetPatch"];
-        };
-        /** BulkOut */
-        BulkOut: {
-            results: components["schemas"]["BulkResult"][];
-            succeeded: number;
-            failed: number;
-        };
-        /**
-         * BulkResult
-         * @description What became of one of them.
-         */
-        BulkResult: {
-            id: string;
-            ok: boolean;
-            /** @default  */
-            code?: string;
-            /** @default  */
-            message?: string;
         };
         /** HubList */
         HubList: {
@@ -5738,9 +6611,19 @@ export interface operations {
             query?: {
                 limit?: number;
                 offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("time_submitted" | "-time_submitted" | "time_started" | "-time_started" | "time_completed" | "-time_completed" | "updated_at" | "-updated_at" | "status" | "-status" | "file_name" | "-file_name" | "priority" | "-priority" | "rank" | "-rank" | "estimated_seconds" | "-estimated_seconds" | "progress_percentage" | "-progress_percentage")[];
                 /** @description Only these; repeat the name or use commas. */
                 status?: ("assigned" | "cancelled" | "completed" | "failed" | "paused" | "printing" | "queued" | "starting" | "uploading")[] | null;
+                /** @description On this printer, or waiting for it by name. */
                 printer_id?: string | null;
+                product_sku_id?: string | null;
+                order_line_id?: string | null;
+                print_file_id?: string | null;
+                time_submitted_from?: string | null;
+                /** @description Before this moment. */
+                time_submitted_to?: string | null;
             };
             header?: never;
             path?: never;
@@ -5903,6 +6786,165 @@ export interface operations {
             };
         };
     };
+    print_jobs_bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobsBulkIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    print_jobs_export: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("time_submitted" | "-time_submitted" | "time_started" | "-time_started" | "time_completed" | "-time_completed" | "updated_at" | "-updated_at" | "status" | "-status" | "file_name" | "-file_name" | "priority" | "-priority" | "rank" | "-rank" | "estimated_seconds" | "-estimated_seconds" | "progress_percentage" | "-progress_percentage")[];
+                /** @description Only these; repeat the name or use commas. */
+                status?: ("assigned" | "cancelled" | "completed" | "failed" | "paused" | "printing" | "queued" | "starting" | "uploading")[] | null;
+                /** @description On this printer, or waiting for it by name. */
+                printer_id?: string | null;
+                product_sku_id?: string | null;
+                order_line_id?: string | null;
+                print_file_id?: string | null;
+                time_submitted_from?: string | null;
+                /** @description Before this moment. */
+                time_submitted_to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     print_jobs_get: {
         parameters: {
             query?: never;
@@ -5964,7 +7006,10 @@ export interface operations {
     print_jobs_update: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6030,6 +7075,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -6071,7 +7125,10 @@ export interface operations {
     print_jobs_delete: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6122,6 +7179,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
             /** @description Not possible right now. */
             503: {
                 headers: {
@@ -6136,7 +7202,10 @@ export interface operations {
     print_jobs_patch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6202,6 +7271,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -6213,6 +7291,76 @@ export interface operations {
             };
             /** @description The body has the wrong media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    print_jobs_history: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobStep_"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6579,8 +7727,15 @@ export interface operations {
             query?: {
                 limit?: number;
                 offset?: number;
-                /** @description Part of the name. */
                 search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("created_at" | "-created_at" | "name" | "-name" | "file_size_bytes" | "-file_size_bytes" | "print_time_seconds" | "-print_time_seconds" | "filament_weight_grams" | "-filament_weight_grams" | "filament_type" | "-filament_type" | "printer_model_id" | "-printer_model_id" | "updated_at" | "-updated_at")[];
+                product_id?: string | null;
+                printer_model_id?: string | null;
+                filament_type?: string | null;
+                created_at_from?: string | null;
+                /** @description Before this moment. */
+                created_at_to?: string | null;
             };
             header?: never;
             path?: never;
@@ -6594,7 +7749,535 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileList"];
+                    "application/json": components["schemas"]["Page_FileOut_"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_update: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_patch_one: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkIn_FilePatch_"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_export: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("created_at" | "-created_at" | "name" | "-name" | "file_size_bytes" | "-file_size_bytes" | "print_time_seconds" | "-print_time_seconds" | "filament_weight_grams" | "-filament_weight_grams" | "filament_type" | "-filament_type" | "printer_model_id" | "-printer_model_id" | "updated_at" | "-updated_at")[];
+                product_id?: string | null;
+                printer_model_id?: string | null;
+                filament_type?: string | null;
+                created_at_from?: string | null;
+                /** @description Before this moment. */
+                created_at_to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description Nobody is logged in. */
@@ -6737,7 +8420,7 @@ export interface operations {
             };
         };
     };
-    files_get: {
+    files_download: {
         parameters: {
             query?: never;
             header?: never;
@@ -6754,7 +8437,317 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileOut"];
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such range. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    files_thumbnail: {
+        parameters: {
+            query?: {
+                /** @description `large` 512 px, `small` 128 px. */
+                size?: "large" | "no_light" | "pick" | "small" | "top";
+            };
+            header?: never;
+            path: {
+                id: string;
+                plate: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_list: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("name" | "-name" | "category" | "-category" | "is_active" | "-is_active" | "created_at" | "-created_at" | "updated_at" | "-updated_at")[];
+                category?: string | null;
+                is_active?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProductOut_"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description However often a request with this key is sent within a day, it is carried out once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductDetail"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductDetail"];
                 };
             };
             /** @description Nobody is logged in. */
@@ -6795,10 +8788,132 @@ export interface operations {
             };
         };
     };
-    files_delete: {
+    products_update: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductDetail"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6849,6 +8964,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
             /** @description Not possible right now. */
             503: {
                 headers: {
@@ -6860,7 +8984,349 @@ export interface operations {
             };
         };
     };
-    files_rename: {
+    products_patch_one: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductDetail"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkIn_ProductPatch_"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_export: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("name" | "-name" | "category" | "-category" | "is_active" | "-is_active" | "created_at" | "-created_at" | "updated_at" | "-updated_at")[];
+                category?: string | null;
+                is_active?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_image: {
+        parameters: {
+            query?: {
+                /** @description Which picture `image_url` meant: that one may be kept for good. */
+                v?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_upload_image: {
         parameters: {
             query?: never;
             header?: never;
@@ -6871,7 +9337,13 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["FilePatch"];
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description A PNG, JPEG or WebP, 10 MiB.
+                     */
+                    file: string;
+                };
             };
         };
         responses: {
@@ -6881,7 +9353,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileOut"];
+                    "application/json": components["schemas"]["ProductDetail"];
                 };
             };
             /** @description The request is malformed. */
@@ -6956,9 +9428,18 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorOut"];
                 };
             };
+            /** @description The server's disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
         };
     };
-    files_download: {
+    products_delete_image: {
         parameters: {
             query?: never;
             header?: never;
@@ -6970,13 +9451,11 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Done. */
-            200: {
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/octet-stream": string;
-                };
+                content?: never;
             };
             /** @description Nobody is logged in. */
             401: {
@@ -6998,15 +9477,6 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description There is no such range. */
-            416: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7025,16 +9495,178 @@ export interface operations {
             };
         };
     };
-    files_thumbnail: {
+    product_skus_list: {
         parameters: {
             query?: {
-                /** @description `large` 512 px, `small` 128 px. */
-                size?: "large" | "no_light" | "pick" | "small" | "top";
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("sku" | "-sku" | "color" | "-color" | "filament_type" | "-filament_type" | "stock_level" | "-stock_level" | "price" | "-price" | "is_active" | "-is_active" | "created_at" | "-created_at" | "updated_at" | "-updated_at")[];
+                color?: string | null;
+                filament_type?: string | null;
+                is_active?: boolean | null;
+                product_id?: string | null;
+                sku?: string | null;
             };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProductSkuOut_"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description However often a request with this key is sent within a day, it is carried out once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductSkuIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductSkuOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_get: {
+        parameters: {
+            query?: never;
             header?: never;
             path: {
                 id: string;
-                plate: number;
             };
             cookie?: never;
         };
@@ -7046,7 +9678,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "image/png": string;
+                    "application/json": components["schemas"]["ProductSkuOut"];
                 };
             };
             /** @description Nobody is logged in. */
@@ -7069,6 +9701,1337 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_update: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductSkuPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductSkuOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_patch_one: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductSkuPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductSkuOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkIn_ProductSkuPatch_"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    product_skus_export: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("sku" | "-sku" | "color" | "-color" | "filament_type" | "-filament_type" | "stock_level" | "-stock_level" | "price" | "-price" | "is_active" | "-is_active" | "created_at" | "-created_at" | "updated_at" | "-updated_at")[];
+                color?: string | null;
+                filament_type?: string | null;
+                is_active?: boolean | null;
+                product_id?: string | null;
+                sku?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_list_of_product: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("sku" | "-sku" | "color" | "-color" | "filament_type" | "-filament_type" | "stock_level" | "-stock_level" | "price" | "-price" | "is_active" | "-is_active" | "created_at" | "-created_at" | "updated_at" | "-updated_at")[];
+                color?: string | null;
+                filament_type?: string | null;
+                is_active?: boolean | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProductSkuOut_"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    products_create_in_product: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description However often a request with this key is sent within a day, it is carried out once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductSkuNew"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductSkuOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_list: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("name" | "-name" | "is_active" | "-is_active" | "created_at" | "-created_at")[];
+                is_active?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BuildPlateTypeOut_"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description However often a request with this key is sent within a day, it is carried out once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildPlateTypeIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildPlateTypeOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildPlateTypeOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_update: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildPlateTypePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildPlateTypeOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_patch_one: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildPlateTypePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuildPlateTypeOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkIn_BuildPlateTypePatch_"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    build_plate_types_export: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+                search?: string;
+                /** @description Fields, a `-` before one for descending; repeat the name or use commas. */
+                sort?: ("name" | "-name" | "is_active" | "-is_active" | "created_at" | "-created_at")[];
+                is_active?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -59,7 +59,8 @@ class Shelf:
 
     async def sum(self, **columns: str) -> int:
         """Of the movements."""
-        where = [stock_movements.c[name] == value for name, value in columns.items()]
+        mine = {"tenant_id": self.store.tenant_id, **columns}
+        where = [stock_movements.c[name] == value for name, value in mine.items()]
         wanted = select(func.coalesce(func.sum(stock_movements.c.delta), 0)).where(*where)
         return int(await self.store.read(lambda tx: tx.value(wanted)))
 

@@ -72,6 +72,8 @@ class Collection:
     rows: ClassVar[Rows]
     shape: ClassVar[type[Any]]
     """What is answered."""
+    detail: ClassVar[type[Any] | None] = None
+    """What is answered of one alone; None = the same."""
     new: ClassVar[type[Any]]
     """What is taken to create one."""
     patch: ClassVar[type[Any]]
@@ -82,9 +84,9 @@ class Collection:
 
     def endpoints(self) -> list[Endpoint]:
         one = f"{self.path}{{id}}"
-        noun, plural = self.noun, f"{self.noun}s"
+        noun, plural, alone = self.noun, f"{self.noun}s", self.detail or self.shape
         change: dict[str, Any] = {
-            "role": self.write_role, "body": self.patch, "answer": self.shape, "errors": (409,), "versioned": True,
+            "role": self.write_role, "body": self.patch, "answer": alone, "errors": (409,), "versioned": True,
         }  # fmt: skip
         page = Page[self.shape]  # type: ignore[name-defined]  # made at run time, for the document
         bulk = BulkIn[self.patch]  # type: ignore[name-defined]
@@ -94,10 +96,10 @@ class Collection:
                 summary=f"A page of {plural}.",
             ),
             Endpoint(
-                "POST", self.path, self.create, role=self.write_role, body=self.new, answer=self.shape, status=201,
+                "POST", self.path, self.create, role=self.write_role, body=self.new, answer=alone, status=201,
                 errors=(409,), summary=f"Add a {noun}.",
             ),
-            Endpoint("GET", one, self.get, answer=self.shape, summary=f"One {noun}."),
+            Endpoint("GET", one, self.get, answer=alone, summary=f"One {noun}."),
             Endpoint("PUT", one, self.update, summary=f"Change a {noun}; what is left out stays.", **change),
             Endpoint("PATCH", one, self.patch_one, summary=f"Change a {noun}; the same as PUT.", **change),
             Endpoint(
@@ -117,6 +119,14 @@ class Collection:
         """The row as it is answered."""
         return msgspec.convert(row, self.shape)
 
+    async def outs(self, tx: TenantTx, rows: Sequence[Row]) -> list[Any]:
+        """Several rows as they are answered: the place to load, for all at once, what other tables know of them."""
+        return [self.out(row) for row in rows]
+
+    async def alone(self, tx: TenantTx, row: Row) -> Any:
+        """One row as it is answered by itself."""
+        return (await self.outs(tx, [row]))[0]
+
     async def creating(self, tx: TenantTx, values: dict[str, Any]) -> Mapping[str, Any]:
         """Check and complete the columns of a new one."""
         return values
@@ -131,27 +141,38 @@ class Collection:
     # ---- the endpoints
 
     async def list(self, call: Call, query: Any) -> Any:
-        rows, total = await call.store.read(lambda tx: self.rows.page(tx, listing_of(query, self.rows.sorts)))
-        return Page([self.out(row) for row in rows], total)
+        listing = listing_of(query, self.rows.sorts)
+        items, total = await call.store.read(lambda tx: self._page(tx, listing))
+        return Page(items, total)
 
     async def create(self, call: Call, body: Any) -> Any:
-        async def unit(tx: TenantTx) -> Row:
-            return await self.rows.create(tx, await self.creating(tx, given(body)))
+        async def unit(tx: TenantTx) -> Any:
+            return await self.alone(tx, await self.rows.create(tx, await self.creating(tx, given(body))))
 
-        return self.out(await call.store.write(unit))
+        return await call.store.write(unit)
 
     async def get(self, call: Call, key: Id) -> Any:
-        return self.out(await call.store.read(lambda tx: self._existing(tx, key)))
+        async def unit(tx: TenantTx) -> Any:
+            return await self.alone(tx, await self._existing(tx, key))
+
+        return await call.store.read(unit)
 
     async def update(self, call: Call, key: Id, body: Any) -> Any:
         version = call.version
-        return self.out(await call.store.write(lambda tx: self._changed(tx, key, body, version)))
+
+        async def unit(tx: TenantTx) -> Any:
+            return await self.alone(tx, await self._changed(tx, key, body, version))
+
+        return await call.store.write(unit)
 
     async def patch_one(self, call: Call, key: Id, body: Any) -> Any:
         return await self.update(call, key, body)
 
     async def delete(self, call: Call, key: Id) -> None:
-        version = call.version
+        await self.remove(call, key, call.version)
+
+    async def remove(self, call: Call, key: str, version: int | None) -> None:
+        """Delete one, in a transaction of its own."""
         await call.store.write(lambda tx: self._removed(tx, key, version))
 
     async def bulk(self, call: Call, body: Any) -> BulkOut:
@@ -163,7 +184,7 @@ class Collection:
             if body.action == "update":
                 await call.store.write(lambda tx: self._changed(tx, key, body.changes, None))
             else:
-                await call.store.write(lambda tx: self._removed(tx, key, None))
+                await self.remove(call, key, None)
 
         return await for_each(body.ids, one)
 
@@ -176,11 +197,15 @@ class Collection:
         wanted = listing_of(query, self.rows.sorts)
         for offset in itertools.count(step=CSV_PAGE):
             listing = msgspec.structs.replace(wanted, limit=CSV_PAGE, offset=offset)
-            rows, _ = await call.store.read(functools.partial(self.rows.page, listing=listing))
-            for row in rows:
-                yield self.out(row)
-            if len(rows) < CSV_PAGE:
+            items, _ = await call.store.read(functools.partial(self._page, listing=listing))
+            for item in items:
+                yield item
+            if len(items) < CSV_PAGE:
                 return
+
+    async def _page(self, tx: TenantTx, listing: Listing) -> tuple[list[Any], int]:
+        rows, total = await self.rows.page(tx, listing)
+        return await self.outs(tx, rows), total
 
     async def _existing(self, tx: TenantTx, key: str) -> Row:
         row = await self.rows.get(tx, key)

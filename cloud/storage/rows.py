@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, and_, delete, false, func, or_, select, update
+from sqlalchemy import Table, and_, delete, false, func, or_, select, true, update
 from sqlalchemy.sql import ColumnElement
 
 from cloud.storage import clock, ids
@@ -43,20 +43,24 @@ class Rows:
         prefix: Prefix | None = None,
         searched: Sequence[str] = (),
         json: Collection[str] = (),
+        only: ColumnElement[bool] | None = None,
     ) -> None:
-        """`json` columns are decoded on their way out and encoded on their way in."""
+        """`json` columns are decoded on their way out and encoded on their way in; rows that are not `only` are not
+        there.
+        """
         self.table = table
         self.sorts = tuple(sorts)
         self._default_sort = tuple(default_sort)
         self._prefix = prefix
         self._searched = tuple(searched)
         self._json = frozenset(json)
+        self._only = true() if only is None else only
         self._versioned = "version" in table.c
         self._updated = "updated_at" in table.c
 
-    async def page(self, tx: TenantTx, listing: Listing) -> tuple[list[Row], int]:
-        """The rows of one page, and how many there are in all."""
-        where = self._where(tx, listing)
+    async def page(self, tx: TenantTx, listing: Listing, *also: ColumnElement[bool]) -> tuple[list[Row], int]:
+        """The rows of one page, and how many there are in all; `also` are filters that are more than a column."""
+        where = and_(self._where(tx, listing), *also)
         query = select(self.table).where(where).order_by(*self._order(listing.sort))
         rows = await tx.all(query.limit(listing.limit).offset(listing.offset))
         if len(rows) < listing.limit and (rows or not listing.offset):
@@ -108,13 +112,13 @@ class Rows:
             raise StaleError(row["version"])
 
     def _is(self, tx: TenantTx, key: str, version: int | None = None) -> list[ColumnElement[bool]]:
-        where = [self.table.c.tenant_id == tx.tenant_id, self.table.c.id == key]
+        where = [self.table.c.tenant_id == tx.tenant_id, self.table.c.id == key, self._only]
         if version is not None:
             where.append(self.table.c.version == version)
         return where
 
     def _where(self, tx: TenantTx, listing: Listing) -> ColumnElement[bool]:
-        where = [self.table.c.tenant_id == tx.tenant_id]
+        where = [self.table.c.tenant_id == tx.tenant_id, self._only]
         where += [self._filter(name, value) for name, value in listing.filters.items() if value is not None]
         if listing.search:
             text = listing.search.lower()

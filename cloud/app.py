@@ -17,17 +17,23 @@ from cloud import __version__
 from cloud.accounts import Accounts
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
+from cloud.api.assembly_tasks import AssemblyTasksApi
 from cloud.api.auth import AuthApi
 from cloud.api.color_presets import ColorPresetsApi
 from cloud.api.dashboard import Dashboard
 from cloud.api.edge import Edge
 from cloud.api.files import FilesApi
+from cloud.api.finished_goods import FinishedGoodsApi
 from cloud.api.health import HealthApi
 from cloud.api.hubs import HubsApi
 from cloud.api.kit import Endpoint
+from cloud.api.orders import OrdersApi
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printers import PrintersApi
 from cloud.api.router import Router
+from cloud.api.stock_movements import StockMovementsApi
+from cloud.api.sync_logs import SyncLogsApi
+from cloud.api.worklist import WorklistApi
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.reading import ThreeMFReader
 from cloud.draining import Draining
@@ -172,6 +178,12 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *JobsApi(printing.jobs).endpoints(),
         *FilesApi(services.blobs, services.reader, services.pictures, services.settings.upload_limit_bytes).endpoints(),
         *ColorPresetsApi().endpoints(),
+        *StockMovementsApi().endpoints(),
+        *FinishedGoodsApi().endpoints(),
+        *AssemblyTasksApi().endpoints(),
+        *WorklistApi().endpoints(),
+        *OrdersApi().endpoints(),
+        *SyncLogsApi().endpoints(),
         *HubsApi(printing.live, services.fleet).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]

@@ -142,8 +142,7 @@ class Collection:
 
     async def list(self, call: Call, query: Any) -> Any:
         listing = listing_of(query, self.rows.sorts)
-        items, total = await call.store.read(lambda tx: self._page(tx, listing))
-        return Page(items, total)
+        return await call.store.read(lambda tx: self._page(tx, listing))
 
     async def create(self, call: Call, body: Any) -> Any:
         async def unit(tx: TenantTx) -> Any:
@@ -197,15 +196,15 @@ class Collection:
         wanted = listing_of(query, self.rows.sorts)
         for offset in itertools.count(step=CSV_PAGE):
             listing = msgspec.structs.replace(wanted, limit=CSV_PAGE, offset=offset)
-            items, _ = await call.store.read(functools.partial(self._page, listing=listing))
-            for item in items:
+            page = await call.store.read(functools.partial(self._page, listing=listing))
+            for item in page.items:
                 yield item
-            if len(items) < CSV_PAGE:
+            if len(page.items) < CSV_PAGE:
                 return
 
-    async def _page(self, tx: TenantTx, listing: Listing) -> tuple[list[Any], int]:
+    async def _page(self, tx: TenantTx, listing: Listing) -> Page[Any]:
         rows, total = await self.rows.page(tx, listing)
-        return await self.outs(tx, rows), total
+        return Page(await self.outs(tx, rows), total)
 
     async def _existing(self, tx: TenantTx, key: str) -> Row:
         row = await self.rows.get(tx, key)

@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from cloud.errors import DomainError, conflict
+from cloud.errors import DomainError, conflict, not_found
+from cloud.production.references import check_references, unknown
 from cloud.storage import stock as queries
 from cloud.storage.stock import MAX_STOCK
 from cloud.storage.store import Row
@@ -15,8 +16,10 @@ from cloud.storage.tenant import TenantTx
 
 MovementKind = Literal["opening", "print", "assembly", "sale", "return", "adjustment", "correction"]
 
-PERSONAL: Final[tuple[MovementKind, ...]] = ("sale", "return", "adjustment", "correction")
+PersonalKind = Literal["sale", "return", "adjustment", "correction"]
 """What people enter; the others follow from what happens."""
+REVERSAL: Final = "reverse:"
+"""Begins the cause of a movement that undoes another."""
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +59,7 @@ async def move(
     A `cause` that moved stock before moves nothing: the first movement is returned. Raises DomainError when there
     would be less than nothing, and for a SKU or a finished good that is not there.
     """
-    good, sku = await _locked(tx, product_sku_id, finished_good_id)
+    good, sku = await _named(tx, product_sku_id, finished_good_id)
     if cause is not None and (first := await queries.by_cause(tx, cause)) is not None:
         return _movement(first)
     if not 0 < abs(delta) <= MAX_STOCK:
@@ -80,22 +83,63 @@ async def move(
     return _movement(await queries.append(tx, values))
 
 
-async def _locked(tx: TenantTx, sku_id: str, good_id: str | None) -> tuple[Row | None, Row]:
-    """Two who move the same stock come one after the other, so that the second sees the first one's cause."""
-    good = None if good_id is None else await queries.lock_good(tx, good_id)
+async def enter(
+    tx: TenantTx,
+    *,
+    product_sku_id: str,
+    delta: int,
+    kind: MovementKind,
+    reason: str,
+    finished_good_id: str | None,
+    order_line_id: str | None,
+) -> Movement:
+    """A movement that a person enters. Raises DomainError as `move`, and when the sign contradicts the kind."""
+    if (kind == "sale" and delta > 0) or (kind == "return" and delta < 0):
+        raise DomainError("invalid", 422, "What is sold goes out (below 0), what is returned comes in.", path="$.delta")
+    await check_references(tx, {"order_line_id": order_line_id})
+    return await move(
+        tx,
+        product_sku_id=product_sku_id,
+        delta=delta,
+        kind=kind,
+        actor=tx.actor,
+        reason=reason,
+        finished_good_id=finished_good_id,
+        order_line_id=order_line_id,
+    )
+
+
+async def reverse(tx: TenantTx, movement_id: str, reason: str) -> Movement:
+    """Undo a movement by its opposite, once. Raises DomainError as `move`, and when there is no such movement."""
+    row = await queries.MOVEMENT_ROWS.get(tx, movement_id)
+    if row is None:
+        raise not_found("stock movement")
+    if (row["cause"] or "").startswith(REVERSAL):
+        raise conflict("reversal", "This movement undoes another one: enter a new movement instead.")
+    return await move(
+        tx,
+        product_sku_id=row["product_sku_id"],
+        finished_good_id=row["finished_good_id"],
+        order_line_id=row["order_line_id"],
+        delta=-row["delta"],
+        kind="correction",
+        actor=tx.actor,
+        reason=reason,
+        cause=f"{REVERSAL}{movement_id}",
+    )
+
+
+async def _named(tx: TenantTx, sku_id: str, good_id: str | None) -> tuple[Row | None, Row]:
+    """What is to be moved. Raises DomainError."""
+    good = None if good_id is None else await queries.get_good(tx, good_id)
     if good_id is not None and good is None:
-        raise unknown("finished good", "finished_good_id")
-    sku = await queries.lock_sku(tx, sku_id)
+        raise unknown("finished_good_id")
+    sku = await queries.get_sku(tx, sku_id)
     if sku is None:
-        raise unknown("SKU", "product_sku_id")
+        raise unknown("product_sku_id")
     if good is not None and good["product_sku_id"] != sku_id:
         raise conflict("other_sku", "This finished good is of another SKU: name the SKU it is of, or no finished good.")
     return good, sku
-
-
-def unknown(what: str, field: str) -> DomainError:
-    """A request names something that is not there."""
-    return DomainError("unknown_reference", 422, f"There is no such {what}.", path=f"$.{field}")
 
 
 def _refusal(what: str, stock: int, delta: int) -> DomainError:

@@ -1,7 +1,4 @@
-"""Queries: the stock ledger. Movements are only ever added; the sums of SKUs and finished goods go along with them.
-
-Whoever writes both locks a finished good before its SKU, so that no two writers wait for each other.
-"""
+"""Queries: the stock ledger. Movements are only ever added; the sums of SKUs and finished goods go along with them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,14 +23,12 @@ MOVEMENT_ROWS: Final = Rows(
 )
 
 
-async def lock_good(tx: TenantTx, good_id: str) -> Row | None:
-    """A finished good that nobody else changes until the transaction ends."""
-    return await tx.one(select(finished_goods).where(_good(tx, good_id)).with_for_update(key_share=True))
+async def get_good(tx: TenantTx, good_id: str) -> Row | None:
+    return await tx.one(select(finished_goods).where(_good(tx, good_id)))
 
 
-async def lock_sku(tx: TenantTx, sku_id: str) -> Row | None:
-    """A SKU that nobody else changes until the transaction ends."""
-    return await tx.one(select(product_skus).where(_sku(tx, sku_id)).with_for_update(key_share=True))
+async def get_sku(tx: TenantTx, sku_id: str) -> Row | None:
+    return await tx.one(select(product_skus).where(_sku(tx, sku_id)))
 
 
 async def by_cause(tx: TenantTx, cause: str) -> Row | None:

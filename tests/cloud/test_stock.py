@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from sqlalchemy import func, select
 from cloud.errors import DomainError
 from cloud.production.stock import Movement, move
 from cloud.storage import clock, ids
-from cloud.storage.migrations import migrate
 from cloud.storage.stock import MAX_STOCK
 from cloud.storage.store import Store
 from cloud.storage.tables import finished_goods, product_skus, products, stock_movements, tenants
@@ -66,10 +64,8 @@ class Shelf:
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
-    url = f"sqlite:///{tmp_path / 'farm.db'}"
-    await migrate(url)
-    store = await Store.open(url)
+async def shelf(database: str) -> AsyncIterator[Shelf]:
+    store = await Store.open(database)
     shelf = Shelf(store)
     await shelf.fill()
     yield shelf

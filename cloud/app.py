@@ -18,6 +18,7 @@ from cloud.accounts import Accounts
 from cloud.accounts.sessions import Lifetimes
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
+from cloud.api.assembly_tasks import AssemblyTasksApi
 from cloud.api.audit_log import AuditLogApi
 from cloud.api.auth import AuthApi
 from cloud.api.build_plate_types import BuildPlateTypesApi
@@ -25,10 +26,12 @@ from cloud.api.color_presets import ColorPresetsApi
 from cloud.api.dashboard import Dashboard
 from cloud.api.edge import Edge
 from cloud.api.files import FilesApi
+from cloud.api.finished_goods import FinishedGoodsApi
 from cloud.api.health import HealthApi
 from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
+from cloud.api.orders import OrdersApi
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printers import PrintersApi
 from cloud.api.product_skus import ProductSkusApi
@@ -36,7 +39,10 @@ from cloud.api.products import ProductsApi
 from cloud.api.router import Router
 from cloud.api.sessions import SessionsApi
 from cloud.api.settings import SettingsApi
+from cloud.api.stock_movements import StockMovementsApi
+from cloud.api.sync_logs import SyncLogsApi
 from cloud.api.users import UsersApi
+from cloud.api.worklist import WorklistApi
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.keeping import BlobKeeping
 from cloud.catalog.reading import ThreeMFReader
@@ -207,6 +213,12 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *ProductSkusApi().endpoints(),
         *BuildPlateTypesApi().endpoints(),
         *ColorPresetsApi().endpoints(),
+        *StockMovementsApi().endpoints(),
+        *FinishedGoodsApi().endpoints(),
+        *AssemblyTasksApi().endpoints(),
+        *WorklistApi().endpoints(),
+        *OrdersApi().endpoints(),
+        *SyncLogsApi().endpoints(),
         *HubsApi(printing.live, services.fleet).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]

@@ -64,7 +64,7 @@ class Call:
     @property
     def store(self) -> TenantStore:
         """The database as this caller may see it. What is written through it is in the audit log."""
-        return TenantStore(self._store, self.principal.tenant_id, self._witness)
+        return TenantStore(self._store, self.principal.tenant_id, self._witness, self.principal.actor)
 
     @property
     def address(self) -> str:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 _PRINTABLE = r"^[^\u0000-\u001f\u007f]*$(?!\n)"
 
 Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=_PRINTABLE)]
+Short = Annotated[str, Meta(max_length=120, pattern=_PRINTABLE)]
 Line = Annotated[str, Meta(max_length=300, pattern=_PRINTABLE)]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^@\s\u0000-\u001f]+@[^@\s\u0000-\u001f]+$(?!\n)")]

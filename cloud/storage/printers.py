@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import delete, func, select, update
 
-from cloud.storage import clock, hubs
+from cloud.storage import clock, hubs, production
 from cloud.storage.store import Row, Tx
 from cloud.storage.tables import FINISHED, print_jobs, printers
 from cloud.storage.tenant import TenantTx
@@ -149,6 +149,7 @@ async def delete_printer(tx: TenantTx, printer_id: str) -> list[Row]:
             .values({column: None, print_jobs.c.version: print_jobs.c.version + 1})
         )
         jobs |= {row["id"]: row for row in await tx.all(forget.returning(*print_jobs.c))}
+    await production.forget_printer(tx, printer_id)
     await tx.run(delete(printers).where(printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id))
     if before.hub_id is not None:
         await hubs.raise_revision(tx, before.hub_id)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, and_, delete, false, func, or_, select, true, update
+from sqlalchemy import Table, and_, case, delete, false, func, literal_column, or_, select, true, update
 from sqlalchemy.sql import ColumnElement
 
 from cloud.storage import clock, ids
@@ -44,9 +44,10 @@ class Rows:
         searched: Sequence[str] = (),
         json: Collection[str] = (),
         only: ColumnElement[bool] | None = None,
+        ranked: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """`json` columns are decoded on their way out and encoded on their way in; rows that are not `only` are not
-        there.
+        there; `ranked` columns are sorted by the place of their value in the list, not by the alphabet.
         """
         self.table = table
         self.sorts = tuple(sorts)
@@ -54,6 +55,7 @@ class Rows:
         self._prefix = prefix
         self._searched = tuple(searched)
         self._json = frozenset(json)
+        self._ranked = dict(ranked or {})
         self._only = true() if only is None else only
         self._versioned = "version" in table.c
         self._updated = "updated_at" in table.c
@@ -67,7 +69,7 @@ class Rows:
             return self._decoded(rows), listing.offset + len(rows)
         return self._decoded(rows), int(await tx.value(select(func.count()).select_from(self.table).where(where)))
 
-    async def get(self, tx: TenantTx, key: str) -> Row | None:
+    async def get(self, tx: TenantTx, key: str | int) -> Row | None:
         row = await tx.one(select(self.table).where(*self._is(tx, key)))
         return None if row is None else self._decode(row)
 
@@ -111,7 +113,7 @@ class Rows:
         if version is not None and (row := await self.get(tx, key)) is not None:
             raise StaleError(row["version"])
 
-    def _is(self, tx: TenantTx, key: str, version: int | None = None) -> list[ColumnElement[bool]]:
+    def _is(self, tx: TenantTx, key: str | int, version: int | None = None) -> list[ColumnElement[bool]]:
         where = [self.table.c.tenant_id == tx.tenant_id, self.table.c.id == key, self._only]
         if version is not None:
             where.append(self.table.c.version == version)
@@ -138,12 +140,17 @@ class Rows:
         return bounded
 
     def _order(self, sort: Sequence[str]) -> list[ColumnElement[Any]]:
-        """Ties are broken by id, so that pages never overlap."""
+        """Ties are broken by id, so that pages never overlap. What is not known comes last on both databases."""
         names = sort or self._default_sort
-        order = [self.table.c[name.removeprefix("-")] for name in names]
-        directed = [one.desc() if name.startswith("-") else one.asc() for name, one in zip(names, order, strict=True)]
         last = self.table.c.id
-        return [*directed, last.desc() if names and names[0].startswith("-") else last.asc()]
+        return [*map(self._directed, names), last.desc() if names and names[0].startswith("-") else last.asc()]
+
+    def _directed(self, name: str) -> ColumnElement[Any]:
+        column = self.table.c[name.removeprefix("-")]
+        places = self._ranked.get(column.name)
+        key = _place(column, places) if places else column
+        directed = key.desc() if name.startswith("-") else key.asc()
+        return directed.nulls_last() if column.nullable else directed
 
     def _decoded(self, rows: Sequence[Row]) -> list[Row]:
         return [self._decode(row) for row in rows]
@@ -157,3 +164,9 @@ class Rows:
     def _encode(self, values: Mapping[str, Any]) -> dict[str, Any]:
         encoded = {name: msgspec.json.encode(values[name]).decode() for name in self._json & values.keys()}
         return {**values, **{name: None if values[name] is None else text for name, text in encoded.items()}}
+
+
+def _place(column: ColumnElement[Any], places: Sequence[str]) -> ColumnElement[int]:
+    """Where a column's value stands in the list."""
+    # Literal numbers, for PostgreSQL takes parameters that are only sorted by for text.
+    return case({value: literal_column(str(place)) for place, value in enumerate(places)}, value=column)

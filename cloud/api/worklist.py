@@ -1,0 +1,119 @@
+"""/api/worklist: what there is to do for people - clear a plate, change a spool, assemble, pack."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cloud.api.errors import ApiError
+from cloud.api.shapes import Id, Line, ListQuery, Name, Short, Text
+from cloud.api.tasks import TaskCollection
+from cloud.production.tasks import Priority, TaskStatus
+from cloud.storage.production import WORKLIST
+from cloud.storage.store import Row
+from cloud.storage.tenant import TenantTx
+
+MAX_METADATA: Final = 8000
+"""Characters of JSON."""
+
+Minutes = Annotated[int, Meta(ge=0, le=1_000_000)]
+TaskType = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
+Due = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z)?$(?!\n)")]
+"""A day, or a moment in UTC."""
+
+
+class WorklistTaskIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    title: Name
+    subtitle: Line = ""
+    description: Text = ""
+    task_type: TaskType = "manual"
+    priority: Priority = "medium"
+    due_date: Due | None = None
+    assembly_task_id: Id | None = None
+    printer_id: Id | None = None
+    assigned_to: Short | None = None
+    order_number: Short | None = None
+    estimated_time_minutes: Minutes | None = None
+    actual_time_minutes: Minutes | None = None
+    metadata: dict[str, Any] = {}
+    """Whatever else belongs to it, up to 8000 characters of JSON."""
+
+
+class WorklistTaskPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    title: Name | UnsetType = UNSET
+    subtitle: Line | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    task_type: TaskType | UnsetType = UNSET
+    status: TaskStatus | UnsetType = UNSET
+    """The same as start, complete and cancel."""
+    priority: Priority | UnsetType = UNSET
+    due_date: Due | UnsetType | None = UNSET
+    assembly_task_id: Id | UnsetType | None = UNSET
+    printer_id: Id | UnsetType | None = UNSET
+    assigned_to: Short | UnsetType | None = UNSET
+    order_number: Short | UnsetType | None = UNSET
+    estimated_time_minutes: Minutes | UnsetType | None = UNSET
+    actual_time_minutes: Minutes | UnsetType | None = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    """Replaces what was there."""
+
+
+class WorklistTaskOut(Struct, frozen=True, kw_only=True):
+    id: str
+    title: str
+    subtitle: str
+    description: str
+    task_type: str
+    status: TaskStatus
+    priority: Priority
+    due_date: str | None
+    assembly_task_id: str | None
+    printer_id: str | None
+    assigned_to: str | None
+    order_number: str | None
+    estimated_time_minutes: int | None
+    actual_time_minutes: int | None
+    started_at: str | None
+    completed_at: str | None
+    metadata: dict[str, Any]
+    created_at: str
+    updated_at: str
+    version: int
+
+
+class WorklistQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: Annotated[list[TaskStatus], Meta(max_length=4)] | None = None
+    task_type: Annotated[list[TaskType], Meta(max_length=20)] | None = None
+    priority: Annotated[list[Priority], Meta(max_length=4)] | None = None
+    assigned_to: Short | None = None
+    printer_id: Id | None = None
+    assembly_task_id: Id | None = None
+    order_number: Short | None = None
+    due_date_from: Due | None = None
+    due_date_to: Due | None = None
+    """Before this day or moment."""
+
+
+class WorklistApi(TaskCollection):
+    path = "/api/worklist/"
+    noun = "worklist task"
+    rows = WORKLIST
+    shape = WorklistTaskOut
+    new = WorklistTaskIn
+    patch = WorklistTaskPatch
+    query = WorklistQuery
+
+    async def creating(self, tx: TenantTx, values: dict[str, Any]) -> Mapping[str, Any]:
+        _check_metadata(values)
+        return await super().creating(tx, values)
+
+    async def changing(self, tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:
+        _check_metadata(values)
+        return await super().changing(tx, before, values)
+
+
+def _check_metadata(values: Mapping[str, Any]) -> None:
+    if "metadata" in values and len(msgspec.json.encode(values["metadata"])) > MAX_METADATA:
+        sentence = f"`metadata` may hold {MAX_METADATA} characters of JSON."
+        raise ApiError(422, "invalid", sentence, details={"path": "$.metadata"})

@@ -6,6 +6,7 @@ caused says nothing of the machine; neither does a print whose end nobody saw.
 
 from typing import Final
 
+from cloud.accounts import tenant_settings
 from cloud.printing.views import Row, View
 from cloud.storage import clock, upkeep
 from cloud.storage.tenant import TenantTx
@@ -21,7 +22,7 @@ async def count(tx: TenantTx, job: Row) -> View:
     says = _says(job)
     failures = await upkeep.count_end(tx, printer_id, seconds=_seconds(job), says=says)
     changes: View = {"consecutive_failures": failures}
-    limit = await upkeep.failures_before_disable(tx)
+    limit = (await tenant_settings.read(tx)).settings.failures_before_disable
     if says == "bad" and limit and failures >= limit:
         times = "A print" if failures == 1 else f"{failures} prints in a row"
         reason = f"{times} failed, the last one: {job['failure_reason'] or job['failure_code']}"

@@ -2,29 +2,15 @@
 
 from typing import Any, Final, Literal
 
-import msgspec
-from sqlalchemy import case, select, update
+from sqlalchemy import case, update
 
 from cloud.storage import clock, ids
 from cloud.storage.rows import Rows
 from cloud.storage.store import Row
-from cloud.storage.tables import maintenance_log, printers, tenants
+from cloud.storage.tables import maintenance_log, printers
 from cloud.storage.tenant import TenantTx
 
-FAILURES_BEFORE_DISABLE: Final = 3
-"""Unless the tenant says otherwise."""
-
 MAINTENANCE_LOG: Final = Rows(maintenance_log, sorts=("started_at",), default_sort=("-started_at",))
-
-
-class _Settings(msgspec.Struct, frozen=True):
-    failures_before_disable: int = FAILURES_BEFORE_DISABLE
-
-
-async def failures_before_disable(tx: TenantTx) -> int:
-    """After how many failures in a row a printer gets no more jobs; 0 = never."""
-    text = await tx.value(select(tenants.c.settings).where(tenants.c.id == tx.tenant_id))
-    return msgspec.json.decode(text or "{}", type=_Settings).failures_before_disable
 
 
 Says = Literal["good", "bad", "nothing"]

@@ -11,11 +11,12 @@ from typing import Final
 import msgspec
 
 _UNIX: Final = re.compile(
-    r"(?P<kind>[-dlbcps])[-rwxsStTl]*[+@.]?\s.*?(?P<size>\d+)\s+(?P<month>[A-Za-z]{3})\s+(?P<day>\d{1,2})\s+"
+    r"(?P<kind>[-dlbcps])[-rwxsStTl]*[+@.]?\s.*?(?<!\d)(?P<size>\d{1,16})\s+(?P<month>[A-Za-z]{3})\s+(?P<day>\d{1,2})\s+"
     r"(?P<when>\d{4}|\d{1,2}:\d{2})\s(?P<name>.+)"
 )
 _DOS: Final = re.compile(
-    r"(?P<date>\d{2}-\d{2}-\d{2}(?:\d{2})?)\s+(?P<time>\d{1,2}:\d{2}\s*[AP]M)\s+(?P<size><DIR>|\d+)\s(?P<name>.+)", re.I
+    r"(?P<date>\d{2}-\d{2}-\d{2}(?:\d{2})?)\s+(?P<time>\d{1,2}:\d{2}\s*[AP]M)\s+(?P<size><DIR>|\d{1,16})\s(?P<name>.+)",
+    re.I,
 )
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONGEST_NAME: Final = 255

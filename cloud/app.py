@@ -33,6 +33,10 @@ from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
 from cloud.api.orders import OrdersApi
 from cloud.api.print_jobs import JobsApi
+from cloud.api.printer_bulk import PrinterBulkApi
+from cloud.api.printer_controls import PrinterControlsApi
+from cloud.api.printer_files import PrinterFilesApi
+from cloud.api.printer_upkeep import PrinterUpkeepApi
 from cloud.api.printers import PrintersApi
 from cloud.api.product_skus import ProductSkusApi
 from cloud.api.products import ProductsApi
@@ -54,7 +58,7 @@ from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
 from cloud.services import Services
 from cloud.settings import Settings
-from cloud.storage import migrations
+from cloud.storage import migrations, printers
 from cloud.storage.files_folder import BlobStore
 from cloud.storage.secrets import KeyRing, Vault
 from cloud.storage.store import Store
@@ -205,6 +209,10 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *SettingsApi().endpoints(),
         *AuditLogApi().endpoints(),
         *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
+        *PrinterBulkApi(services.fleet, printing.jobs, printing.handling, printing.upkeep).endpoints(),
+        *PrinterControlsApi(printing.handling).endpoints(),
+        *PrinterFilesApi(printing.files_on_printers).endpoints(),
+        *PrinterUpkeepApi(printing.upkeep, printing.live).endpoints(),
         *JobsApi(printing.jobs).endpoints(),
         *FilesApi(
             services.blobs, services.keeping, services.reader, services.pictures, services.settings.upload_limit_bytes
@@ -232,7 +240,7 @@ def _routes(services: Services) -> list[BaseRoute]:
         return Response(document, 200, {"cache-control": "no-cache"}, "application/json")
 
     return [
-        *Router(services.store, services.gate).routes(endpoints),
+        *Router(services.store, services.gate, {"printers": printers.id_of_number}).routes(endpoints),
         Route("/api/openapi.json", describe),
         services.browsers.route(),
         services.hubs.route(),

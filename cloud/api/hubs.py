@@ -37,6 +37,7 @@ class HubOut(Struct, frozen=True, kw_only=True):
     """Of the one it runs."""
     last_seen_at: str | None
     created_at: str
+    version: int
 
 
 class HubList(Struct, frozen=True):
@@ -65,8 +66,8 @@ class HubsApi:
             Endpoint("GET", "/api/hubs/", self.list),
             Endpoint("POST", "/api/hubs/", self.create, role="owner", status=201),
             Endpoint("GET", one, self.get),
-            Endpoint("PATCH", one, self.rename, role="owner"),
-            Endpoint("DELETE", one, self.delete, role="owner", errors=(409,)),
+            Endpoint("PATCH", one, self.rename, role="owner", versioned=True),
+            Endpoint("DELETE", one, self.delete, role="owner", errors=(409,), versioned=True),
             Endpoint("POST", f"{one}/key", self.renew_key, role="owner"),
             Endpoint("POST", f"{one}/revoke", self.revoke, role="owner"),
         ]
@@ -102,7 +103,8 @@ class HubsApi:
 
     async def rename(self, call: Call, hub_id: Id, body: HubIn) -> HubOut:
         """Give a hub another name."""
-        if not await call.store.write(lambda tx: queries.rename(tx, hub_id, body.name)):
+        version = call.version
+        if not await call.store.write(lambda tx: queries.rename(tx, hub_id, body.name, version=version)):
             raise not_found("hub")
         return await self.get(call, hub_id)
 
@@ -120,6 +122,7 @@ class HubsApi:
 
     async def delete(self, call: Call, hub_id: Id) -> None:
         """Remove a hub; its printers stay, without one."""
+        version = call.version
 
         async def unit(tx: TenantTx) -> list[printers.Printer]:
             orphans = await printers.of_hub(tx, hub_id)
@@ -128,7 +131,7 @@ class HubsApi:
                 raise ApiError(
                     409, "in_use", "Jobs are on this hub's printers or wait for them.", details={"jobs": jobs}
                 )
-            if not await queries.delete_hub(tx, hub_id):
+            if not await queries.delete_hub(tx, hub_id, version=version):
                 raise not_found("hub")
             return [one for printer in orphans if (one := await printers.get(tx, printer.id)) is not None]
 
@@ -156,4 +159,5 @@ class HubsApi:
             reported_revision=hub.reported_revision,
             last_seen_at=hub.last_seen_at,
             created_at=hub.created_at,
+            version=hub.version,
         )

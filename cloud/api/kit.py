@@ -89,10 +89,14 @@ class Call:
     @property
     def command_id(self) -> str:
         """Under which a hub carries out what is asked at most once: the same for the same Idempotency-Key."""
+        return self.command_id_of("")
+
+    def command_id_of(self, part: str) -> str:
+        """The same for one of several commands that a request sends: a hub must not take one for the other."""
         key = idempotency_key(self.request)
         if key is None:
             return ids.new("cmd")
-        place = f"{self.tenant_id}\n{self.principal.actor}\n{self.request.url.path}\n{key}"
+        place = f"{self.tenant_id}\n{self.principal.actor}\n{self.request.url.path}\n{key}\n{part}"
         return f"cmd_{hashlib.sha256(place.encode()).hexdigest()[:20]}"
 
 

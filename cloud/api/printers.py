@@ -1,19 +1,27 @@
 """/api/printers: the machines, what they do, and what can be asked of them."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Final
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Struct, structs
 from starlette.responses import Response
 
+from cloud.api.collection import csv_response, listing_of
 from cloud.api.kit import Call, Endpoint
+from cloud.api.printer_controls import PRINTER_ERRORS, CommandOut, command
 from cloud.api.printer_shapes import (
+    MAX_PRINTERS,
+    OrderIn,
     PrinterIn,
     PrinterList,
     PrinterOut,
     PrinterPatch,
+    PrinterRow,
+    PrintersQuery,
     PrinterStatus,
     checked_code,
     columns,
+    known_model,
     printer_out,
     status_word,
 )
@@ -23,24 +31,10 @@ from cloud.printing.controls import Controls
 from cloud.printing.fleet import Fleet
 from cloud.printing.live import LivePrinters
 from cloud.printing.service import JobService
-from cloud.storage.printers import Printer
+from cloud.storage.printers import LISTED, Printer
 
-_PRINTER_ERRORS = (409, 502, 503, 504)
-
-
-class LightIn(Struct, frozen=True, forbid_unknown_fields=True):
-    on: bool
-
-
-class SpeedIn(Struct, frozen=True, forbid_unknown_fields=True):
-    level: Annotated[int, Meta(ge=1, le=4)]
-    """1 silent, 2 standard, 3 sport, 4 ludicrous."""
-
-
-class Done(Struct, frozen=True):
-    """The printer acknowledged it."""
-
-    ok: bool = True
+_Printers = list[PrinterOut]
+_CSV: Final = {"text/csv": {"type": "string"}}
 
 
 class ModelOut(Struct, frozen=True):
@@ -67,29 +61,46 @@ class PrintersApi:
         one = "/api/printers/{id}"
         jpeg = {"image/jpeg": {"type": "string", "format": "binary"}}
         return [
-            Endpoint("GET", "/api/printers/", self.list),
+            Endpoint("GET", "/api/printers/", self.list, sorts=LISTED.sorts),
+            Endpoint("GET", "/api/printers/export.csv", self.export, answers=_CSV, sorts=LISTED.sorts),
+            Endpoint("POST", "/api/printers/reorder", self.reorder, errors=(404,)),
             Endpoint("POST", "/api/printers/", self.create, status=201, errors=(409,)),
             Endpoint("GET", one, self.get),
-            Endpoint("PUT", one, self.update, errors=(409,)),
-            Endpoint("PATCH", one, self.patch, errors=(409,)),
-            Endpoint("DELETE", one, self.delete, errors=(409,)),
+            Endpoint("PUT", one, self.update, errors=(409,), versioned=True),
+            Endpoint("PATCH", one, self.patch, errors=(409,), versioned=True),
+            Endpoint("DELETE", one, self.delete, errors=(409,), versioned=True),
             Endpoint("GET", f"{one}/status", self.status),
             Endpoint("POST", f"{one}/connect", self.connect, errors=(409,)),
             Endpoint("POST", f"{one}/disconnect", self.disconnect, errors=(409,)),
             Endpoint("POST", f"{one}/trust", self.trust, errors=(409,)),
             Endpoint("POST", f"{one}/clear", self.clear, errors=(409,)),
-            Endpoint("POST", f"{one}/pause", self.pause, errors=_PRINTER_ERRORS),
-            Endpoint("POST", f"{one}/resume", self.resume, errors=_PRINTER_ERRORS),
-            Endpoint("POST", f"{one}/stop", self.stop, errors=_PRINTER_ERRORS),
-            Endpoint("POST", f"{one}/light", self.light, errors=_PRINTER_ERRORS),
-            Endpoint("POST", f"{one}/speed", self.speed, errors=_PRINTER_ERRORS),
-            Endpoint("GET", f"{one}/snapshot", self.snapshot, answers=jpeg, errors=_PRINTER_ERRORS),
+            command(f"{one}/pause", self.pause),
+            command(f"{one}/resume", self.resume),
+            Endpoint("POST", f"{one}/stop", self.stop, errors=PRINTER_ERRORS),
+            Endpoint("GET", f"{one}/snapshot", self.snapshot, answers=jpeg, errors=PRINTER_ERRORS),
             Endpoint("GET", "/api/printer-models/", self.models),
         ]
 
-    async def list(self, call: Call) -> PrinterList:
-        """All printers, in the order of the dashboard."""
-        items = [self._out(printer) for printer in await self._fleet.list(call.store)]
+    async def list(self, call: Call, query: PrintersQuery) -> PrinterList:
+        """Printers, all of them unless less is asked for, in the order of the dashboard."""
+        found = await self._matching(call, query)
+        return PrinterList(found[query.offset : query.offset + query.limit], len(found))
+
+    async def export(self, call: Call, query: PrintersQuery) -> Response:
+        """All printers that match, as CSV.
+
+        limit and offset are not heeded.
+        """
+
+        async def rows() -> AsyncIterator[PrinterRow]:
+            for printer in await self._matching(call, query):
+                yield printer
+
+        return csv_response("printers", PrinterRow, rows())
+
+    async def reorder(self, call: Call, body: OrderIn) -> PrinterList:
+        """Change the order of the dashboard; printers that are not named follow as they were."""
+        items = [self._out(printer) for printer in await self._fleet.reorder(call.store, body.ids)]
         return PrinterList(items, len(items))
 
     async def create(self, call: Call, body: PrinterIn) -> PrinterOut:
@@ -103,7 +114,8 @@ class PrintersApi:
     async def update(self, call: Call, printer_id: Id, body: PrinterPatch) -> PrinterOut:
         """Change a printer; what is left out stays."""
         code = None if body.access_code is UNSET else checked_code(body.access_code)
-        return self._out(await self._fleet.update(call.store, printer_id, columns(body), code))
+        changes = columns(body)
+        return self._out(await self._fleet.update(call.store, printer_id, changes, code, version=call.version))
 
     async def patch(self, call: Call, printer_id: Id, body: PrinterPatch) -> PrinterOut:
         """Change a printer; the same as PUT."""
@@ -111,7 +123,7 @@ class PrintersApi:
 
     async def delete(self, call: Call, printer_id: Id) -> None:
         """Remove a printer that no job is on or waits for."""
-        await self._fleet.delete(call.store, printer_id)
+        await self._fleet.delete(call.store, printer_id, version=call.version)
 
     async def status(self, call: Call, printer_id: Id) -> PrinterStatus:
         """What the printer does right now."""
@@ -141,30 +153,20 @@ class PrintersApi:
         await self._jobs.clear_plate(call.store, printer_id, actor=call.principal.user_id)
         return self._out(await self._fleet.get(call.store, printer_id))
 
-    async def pause(self, call: Call, printer_id: Id) -> Done:
+    async def pause(self, call: Call, printer_id: Id) -> CommandOut:
         """Pause whatever the printer prints, also what was not started here."""
-        await self._jobs.pause_printer(call.store, printer_id)
-        return Done()
+        await self._jobs.pause_printer(call.store, printer_id, command_id=call.command_id)
+        return CommandOut()
 
-    async def resume(self, call: Call, printer_id: Id) -> Done:
+    async def resume(self, call: Call, printer_id: Id) -> CommandOut:
         """Let a paused printer go on."""
-        await self._jobs.resume_printer(call.store, printer_id)
-        return Done()
+        await self._jobs.resume_printer(call.store, printer_id, command_id=call.command_id)
+        return CommandOut()
 
-    async def stop(self, call: Call, printer_id: Id) -> Done:
+    async def stop(self, call: Call, printer_id: Id) -> CommandOut:
         """Stop whatever the printer prints; a job of ours on it is cancelled."""
         await self._jobs.stop_printer(call.store, printer_id, actor=call.principal.user_id)
-        return Done()
-
-    async def light(self, call: Call, printer_id: Id, body: LightIn) -> Done:
-        """Switch the chamber light."""
-        await self._controls.light(call.store, printer_id, on=body.on)
-        return Done()
-
-    async def speed(self, call: Call, printer_id: Id, body: SpeedIn) -> Done:
-        """Choose how fast it prints."""
-        await self._controls.speed(call.store, printer_id, body.level)
-        return Done()
+        return CommandOut(message="The printer is being stopped.")
 
     async def snapshot(self, call: Call, printer_id: Id) -> Response:
         """One fresh frame of the camera."""
@@ -175,6 +177,14 @@ class PrintersApi:
         """The printer models this version knows."""
         items = [ModelOut(model.code, model.name, model.has_jpeg_camera) for model in models.MODELS]
         return ModelList(items, len(items))
+
+    async def _matching(self, call: Call, query: PrintersQuery) -> _Printers:
+        """In order. What a printer does right now is not in the database: by that they are chosen here."""
+        model = known_model(query.model) if query.model is not None else None
+        listing = listing_of(structs.replace(query, status=None, model=model), LISTED.sorts)
+        listing = structs.replace(listing, limit=MAX_PRINTERS, offset=0)
+        found = [self._out(printer) for printer in await self._fleet.page(call.store, listing)]
+        return found if query.status is None else [one for one in found if one.status in query.status]
 
     def _out(self, printer: Printer) -> PrinterOut:
         return printer_out(printer, self._live.printer(printer.id), self._live.view(printer.id))

@@ -1,7 +1,8 @@
 """Makes Starlette routes of endpoints. Authentication, origin, role and scope are checked here and nowhere else."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -16,17 +17,22 @@ from cloud.api.errors import ApiError, as_api_error, error_response
 from cloud.api.kit import Call, Endpoint, idempotency_key
 from cloud.api.witness import Claim, RequestWitness
 from cloud.storage.store import Store
-from cloud.storage.tenant import TenantStore
+from cloud.storage.tenant import TenantStore, TenantTx
 
 log = structlog.get_logger(__name__)
+
+FindId = Callable[[TenantTx, int], Awaitable[str | None]]
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 class Router:
     """Of one application."""
 
-    def __init__(self, store: Store, gate: WebGate) -> None:
+    def __init__(self, store: Store, gate: WebGate, numbers: Mapping[str, FindId] | None = None) -> None:
+        """`numbers`, by tag: how the id of a thing is found that an old client calls by its number."""
         self._store = store
         self._gate = gate
+        self._numbers = dict(numbers or {})
 
     def routes(self, endpoints: Sequence[Endpoint]) -> list[Route]:
         """One route a path, and its twin with or without the final slash; fixed paths come before those with names."""
@@ -38,7 +44,7 @@ class Router:
             methods[endpoint.method] = endpoint
         routes = []
         for path in sorted(by_path, key=lambda path: (path.count("{"), path)):
-            resource = _Resource(by_path[path], self._store, self._gate)
+            resource = _Resource(by_path[path], self._store, self._gate, self._numbers)
             routes += [Route(path, resource), Route(path[:-1] if path.endswith("/") else path + "/", resource)]
         return routes
 
@@ -46,8 +52,11 @@ class Router:
 class _Resource:
     """The operations of one path, as an ASGI application."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], store: Store, gate: WebGate) -> None:
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], store: Store, gate: WebGate, numbers: Mapping[str, FindId]
+    ) -> None:
         self._endpoints = endpoints
+        self._numbers = numbers
         self._store = store
         self._gate = gate
         allowed = set(endpoints) | ({"HEAD"} if "GET" in endpoints else set())
@@ -75,6 +84,8 @@ class _Resource:
         if method not in SAFE_METHODS and not self._gate.origin_allowed(request):
             raise ApiError(403, "foreign_origin", "This request comes from a page that may not make it.")
         principal = await self._admit(request, endpoint)
+        if principal is not None:
+            await self._name_by_id(request, endpoint, TenantStore(self._store, principal.tenant_id))
         arguments, body = await endpoint.read(request)
         if principal is None or endpoint.action == "read":
             return await endpoint.respond(Call(request, principal, self._store), arguments)
@@ -95,6 +106,15 @@ class _Resource:
         if claim is not None:
             await claim.answered(store, response)
         return response
+
+    async def _name_by_id(self, request: Request, endpoint: Endpoint, store: TenantStore) -> None:
+        """An id of digits only is a number of the old system's: no id of ours looks like that."""
+        find, number = self._numbers.get(endpoint.tag), request.path_params.get("id", "")
+        if find is None or not _NUMBER.fullmatch(number):
+            return
+        found = await store.read(lambda tx: find(tx, int(number)))
+        if found is not None:
+            request.path_params["id"] = found
 
     async def _admit(self, request: Request, endpoint: Endpoint) -> Principal | None:
         need = endpoint.need

@@ -1,6 +1,6 @@
 """The printer models: codes, names, serial prefixes, and which files fit which machine.
 
-Source: reference/bambu.md §7.1 (codes, volumes, cameras, groups), §3.5 (url forms), §4.3 (TLS session
+Source: reference/bambu.md §7.1 (codes, volumes, cameras, temperatures, groups), §3.5 (url forms), §4.3 (TLS session
 reuse on the FTPS data connection) and §4.4 (where to put files).
 """
 
@@ -32,6 +32,9 @@ class PrinterModel(msgspec.Struct, frozen=True, kw_only=True):
     """The FTPS data connection must resume the control connection's TLS session."""
     upload_dir: str
     """Folder on the FTPS volume that takes uploads, with its slash; made with MKD when missing."""
+    max_nozzle: int
+    """Hottest the nozzle may be told to be, in °C."""
+    max_bed: int
     nozzles: int = 1
 
 
@@ -45,6 +48,8 @@ def _legacy(
     jpeg: bool = False,
     volume: tuple[int, int, int] = (256, 256, 256),
     session_reuse: bool = True,
+    nozzle: int = 300,
+    bed: int = 100,
 ) -> PrinterModel:
     """X1, P1 and first A1 machines: a microSD card, addressed as file:///sdcard/."""
     return PrinterModel(
@@ -58,6 +63,8 @@ def _legacy(
         url_form="file_sdcard",
         needs_session_reuse=session_reuse,
         upload_dir="/cache/",
+        max_nozzle=nozzle,
+        max_bed=bed,
     )
 
 
@@ -71,6 +78,8 @@ def _newer(
     group: str | None = None,
     jpeg: bool = False,
     nozzles: int = 1,
+    nozzle: int = 350,
+    bed: int = 120,
 ) -> PrinterModel:
     """Machines since 2025: a USB stick whose FTPS root is addressed as ftp:///."""
     return PrinterModel(
@@ -84,6 +93,8 @@ def _newer(
         url_form="ftp",
         needs_session_reuse=True,
         upload_dir="/",
+        max_nozzle=nozzle,
+        max_bed=bed,
         nozzles=nozzles,
     )
 
@@ -93,9 +104,9 @@ _H2D_VOLUME: Final = (350, 320, 325)
 _H2_VOLUME: Final = (325, 320, 325)
 
 MODELS: Final[tuple[PrinterModel, ...]] = (
-    _legacy("BL-P001", "X1 Carbon", "00M", "X1", group=COREXY256),
-    _legacy("BL-P002", "X1", "00W", "X1", group=COREXY256),
-    _legacy("C13", "X1E", "03W", "X1", group=COREXY256),
+    _legacy("BL-P001", "X1 Carbon", "00M", "X1", group=COREXY256, bed=120),
+    _legacy("BL-P002", "X1", "00W", "X1", group=COREXY256, bed=120),
+    _legacy("C13", "X1E", "03W", "X1", group=COREXY256, nozzle=320, bed=120),
     _legacy("C11", "P1P", "01S", "P1", group=COREXY256, jpeg=True),
     _legacy("C12", "P1S", "01P", "P1", group=COREXY256, jpeg=True),
     _legacy(
@@ -106,11 +117,12 @@ MODELS: Final[tuple[PrinterModel, ...]] = (
         jpeg=True,
         volume=(180, 180, 180),
         session_reuse=False,
+        bed=80,
     ),
     _legacy("N2S", "A1", "039", "A1", jpeg=True, session_reuse=False),
-    _newer("N9", "A2L", "26A19", "A2", volume=(330, 320, 325), jpeg=True),
-    _newer("N7", "P2S", "22E", "P2", volume=(256, 256, 256)),
-    _newer("N6", "X2D", "20P", "X2", volume=(256, 256, 260), nozzles=2),
+    _newer("N9", "A2L", "26A19", "A2", volume=(330, 320, 325), jpeg=True, nozzle=300, bed=100),
+    _newer("N7", "P2S", "22E", "P2", volume=(256, 256, 256), nozzle=300, bed=110),
+    _newer("N6", "X2D", "20P", "X2", volume=(256, 256, 260), nozzles=2, nozzle=300),
     _newer("O1D", "H2D", "094", "H2", volume=_H2D_VOLUME, nozzles=2),
     _newer("O1E", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2),
     _newer("O2D", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2),

@@ -20,6 +20,7 @@ from cloud.printing.asks import (
     Answer,
     CancelAsk,
     CommandAsk,
+    ListFilesAsk,
     Progress,
     RemoveAsk,
     SnapshotAsk,
@@ -88,6 +89,8 @@ class HubAsks:
                 answer = await self._cancel(ask)
             case RemoveAsk():
                 answer = await self._on_printer(session, ask.printer_id, lambda to, at: self._remove(ask, to, at))
+            case ListFilesAsk():
+                answer = await self._on_printer(session, ask.printer_id, lambda to, at: self._list(ask, to, at))
             case SnapshotAsk():
                 answer = await self._snapshot(session, ask)
         return encode(answer)
@@ -129,6 +132,10 @@ class HubAsks:
     async def _remove(self, ask: RemoveAsk, opener: TunnelOpener, target: Target) -> Answer:
         await self._ftps.remove(opener, target, ask.remote_path)
         return Answer(ok=True)
+
+    async def _list(self, ask: ListFilesAsk, opener: TunnelOpener, target: Target) -> Answer:
+        found = await self._ftps.list(opener, target, ask.folders)
+        return Answer(ok=True, data=msgspec.to_builtins(found))
 
     async def _on_printer(
         self, session: HubSession, printer_id: str, work: Callable[[TunnelOpener, Target], Awaitable[Answer]]

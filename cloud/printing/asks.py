@@ -67,13 +67,38 @@ class RemoveAsk(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="
     remote_path: str
 
 
+class ListFilesAsk(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="list_files"):
+    """What is on a printer's storage; answer data: a FilesFound."""
+
+    printer_id: str
+    folders: list[str]
+    """Absolute; one that is not there holds nothing."""
+
+
 class SnapshotAsk(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="snapshot"):
     """One fresh camera frame; answer data: {"jpeg": base64}."""
 
     printer_id: str
 
 
-Ask = CommandAsk | UploadAsk | CancelAsk | RemoveAsk | SnapshotAsk
+Ask = CommandAsk | UploadAsk | CancelAsk | RemoveAsk | ListFilesAsk | SnapshotAsk
+
+
+class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file on a printer, as it lists it."""
+
+    path: str
+    size: int
+    modified: str | None
+    """`2026-11-25T23:50:00` by the printer's own clock, whose zone nobody knows; None when it is not listed."""
+
+
+class FilesFound(msgspec.Struct, frozen=True, kw_only=True):
+    """What a printer listed."""
+
+    files: list[RemoteFile]
+    complete: bool
+    """False: there are more than were looked at."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

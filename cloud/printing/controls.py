@@ -15,12 +15,15 @@ from cloud.storage.tenant import TenantStore
 
 _TTL_MS: Final = 10_000
 _SNAPSHOT_SECONDS: Final = 40.0
+UNSURE: Final = frozenset({"no_answer", "interrupted"})
+"""Answers of a command that may have been carried out."""
+_LOOK: Final = "It may have happened: look at the printer."
 _STATUS: Final[Mapping[str, int]] = {
-    "hub_offline": 503,
-    "offline": 503,
-    "auth_failed": 503,
-    "no_answer": 504,
-    "timeout": 504,
+    **dict.fromkeys(("hub_offline", "offline", "auth_failed", "unknown_printer", "expired"), 503),
+    **dict.fromkeys(("refused", "unreachable", "reset", "no_socket"), 503),
+    **dict.fromkeys(("no_answer", "interrupted", "timeout"), 504),
+    **dict.fromkeys(("unknown_command", "broken", "incomplete", "no_frame"), 502),
+    "invalid": 422,
     "no_camera": 404,
 }
 
@@ -43,13 +46,22 @@ class Controls:
         return one
 
     async def try_command(
-        self, printer_id: str, name: str, args: Mapping[str, Any] | None = None, *, expect: Collection[str] = ()
+        self,
+        printer_id: str,
+        name: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        expect: Collection[str] = (),
+        command_id: str = "",
     ) -> Answer:
-        """Carry a command out and say what became of it; never raises for what a printer does."""
+        """Carry a command out and say what became of it; never raises for what a printer does.
+
+        A command of an id that the hub has had before is not carried out again: its first answer comes back.
+        """
         one = self._live.printer(printer_id)
         ask = CommandAsk(
             printer_id=printer_id,
-            id=ids.new("cmd"),
+            id=command_id or ids.new("cmd"),
             name=name,
             args=dict(args or {}),
             ttl_ms=_TTL_MS,
@@ -65,22 +77,19 @@ class Controls:
         args: Mapping[str, Any] | None = None,
         *,
         expect: Collection[str] = (),
-    ) -> None:
-        """Carry a command out; returns when the printer acknowledged it. Raises DomainError."""
+        command_id: str = "",
+        otherwise: str = "",
+    ) -> Answer:
+        """Carry a command out; returns when the printer acknowledged it, or shows the effect. Raises DomainError.
+
+        The hub looks at the state right before it sends the command; `otherwise` says why no other than the
+        `expect`ed ones will do.
+        """
         self.printer(tenant, printer_id)
-        answer = await self.try_command(printer_id, name, args, expect=expect)
+        answer = await self.try_command(printer_id, name, args, expect=expect, command_id=command_id)
         if not answer.ok:
-            raise refused(answer)
-
-    async def light(self, tenant: TenantStore, printer_id: str, *, on: bool) -> None:
-        """Switch the chamber light."""
-        await self.command(tenant, printer_id, "light", {"on": on})
-
-    async def speed(self, tenant: TenantStore, printer_id: str, level: int) -> None:
-        """1 silent, 2 standard, 3 sport, 4 ludicrous."""
-        if not 1 <= level <= 4:
-            raise DomainError("invalid", 422, "The speed is a level from 1 to 4.")
-        await self.command(tenant, printer_id, "speed", {"level": level})
+            raise refused(answer, otherwise)
+        return answer
 
     async def snapshot(self, tenant: TenantStore, printer_id: str) -> bytes:
         """One fresh camera frame, JPEG. Raises DomainError."""
@@ -94,6 +103,11 @@ class Controls:
             raise DomainError("no_frame", 502, failure_sentence("no_frame")) from error
 
 
-def refused(answer: Answer) -> DomainError:
+def refused(answer: Answer, wrong_state: str = "") -> DomainError:
     """The error that a failed answer becomes for whoever asked."""
-    return DomainError(answer.code, _STATUS.get(answer.code, 409), failure_sentence(answer.code, answer.message))
+    sentence = failure_sentence(answer.code, answer.message)
+    if answer.code in UNSURE:
+        sentence = f"{sentence} {_LOOK}"
+    elif answer.code == "wrong_state" and wrong_state:
+        sentence = wrong_state
+    return DomainError(answer.code, _STATUS.get(answer.code, 409), sentence)

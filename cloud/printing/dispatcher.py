@@ -20,7 +20,7 @@ from cloud.printing.room import Room, next_change
 from cloud.printing.views import Row
 from cloud.storage import jobs as queries
 from cloud.storage.errors import ConflictError
-from cloud.storage.printing import is_cleared
+from cloud.storage.printing import takes_jobs
 from cloud.storage.tenant import TenantTx
 
 log = structlog.get_logger(__name__)
@@ -114,7 +114,7 @@ class Dispatcher:
         printer_id = one.meta["id"]
 
         async def unit(tx: TenantTx) -> Row | None:
-            if not await is_cleared(tx, printer_id):
+            if not await takes_jobs(tx, printer_id):
                 return None
             changes = {
                 "printer_id": printer_id,

@@ -4,12 +4,15 @@ from cloud.bus import Bus
 from cloud.printing.attempts import Attempts
 from cloud.printing.cleaning import Cleaner
 from cloud.printing.dispatcher import SWEEP, Dispatcher
+from cloud.printing.handling import Handling
 from cloud.printing.live import RECENT
 from cloud.printing.observer import Observer
 from cloud.printing.progress import ProgressWriter
+from cloud.printing.remote_files import RemoteFiles
 from cloud.printing.room import Room
 from cloud.printing.service import JobService
 from cloud.printing.starting import Patience
+from cloud.printing.upkeep import Upkeep
 from cloud.storage import jobs as job_queries
 from cloud.storage import printers as printer_queries
 from cloud.storage.store import Store
@@ -30,6 +33,9 @@ class Printing:
         self.observer = Observer(self._room, self.attempts, self._cleaner)
         self.dispatcher = Dispatcher(self._room, self.attempts, self._cleaner, sweep=sweep)
         self.jobs = JobService(self.live, self.moves, self.attempts, self.controls)
+        self.handling = Handling(self.controls, self.live)
+        self.files_on_printers = RemoteFiles(self._room)
+        self.upkeep = Upkeep(self.live, self.moves)
 
     async def start(self) -> None:
         """Fill the live views from the database, take up what was under way, begin to dispatch."""

@@ -1,6 +1,6 @@
 """Adding, changing and removing printers: the row, its hub's configuration, the live view, in step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cloud.bus import Bus, subjects
@@ -10,8 +10,9 @@ from cloud.printing.live import LivePrinters
 from cloud.storage import hubs as hub_queries
 from cloud.storage import ids
 from cloud.storage import printers as queries
-from cloud.storage.errors import ConflictError
+from cloud.storage.errors import ConflictError, StaleError
 from cloud.storage.printers import Printer
+from cloud.storage.rows import Listing
 from cloud.storage.secrets import Secret, Vault
 from cloud.storage.store import Row
 from cloud.storage.tenant import TenantStore, TenantTx
@@ -24,10 +25,6 @@ class Fleet:
         self._vault = vault
         self._live = live
         self._bus = bus
-
-    async def list(self, tenant: TenantStore) -> list[Printer]:
-        """In the order of the dashboard."""
-        return await tenant.read(queries.all_of_tenant)
 
     async def get(self, tenant: TenantStore, printer_id: str) -> Printer:
         """Raises DomainError not_found."""
@@ -54,10 +51,41 @@ class Fleet:
 
         return await _write(tenant, unit)
 
+    async def page(self, tenant: TenantStore, listing: Listing) -> list[Printer]:
+        """Those that match, in the listing's order."""
+        printers, _ = await tenant.read(lambda tx: queries.page(tx, listing))
+        return printers
+
+    async def reorder(self, tenant: TenantStore, printer_ids: Sequence[str]) -> list[Printer]:
+        """Bring these to the front of the dashboard, in this order; the others follow as they were. All of them then.
+
+        DomainError: not_found.
+        """
+
+        async def unit(tx: TenantTx) -> list[Printer]:
+            known = {one.id: one for one in await queries.all_of_tenant(tx)}
+            if not known.keys() >= set(printer_ids):
+                raise not_found("printer")
+            order = list(dict.fromkeys([*printer_ids, *known]))
+            for place, printer_id in enumerate(order, 1):
+                if known[printer_id].sort_order != place:
+                    await queries.update_printer(tx, printer_id, {"sort_order": place})
+            after = await queries.all_of_tenant(tx)
+            tx.after_commit(lambda: self._reordered(after))
+            return after
+
+        return await tenant.write(unit)
+
     async def update(
-        self, tenant: TenantStore, printer_id: str, changes: Mapping[str, Any], access_code: Secret | None = None
+        self,
+        tenant: TenantStore,
+        printer_id: str,
+        changes: Mapping[str, Any],
+        access_code: Secret | None = None,
+        *,
+        version: int | None = None,
     ) -> Printer:
-        """Change columns. DomainErrors: not_found, duplicate, no_such_hub, hub_full."""
+        """Change columns. DomainErrors: not_found, duplicate, no_such_hub, hub_full; StaleError of another version."""
         values = dict(changes)
         if access_code is not None:
             values["access_code_enc"] = self._sealed(tenant, printer_id, access_code)
@@ -70,7 +98,7 @@ class Fleet:
                 values["cert_sha256"] = ""  # another machine has another certificate
             if "hub_id" in values and values["hub_id"] != before.hub_id:
                 await self._check_room(tx, values["hub_id"], printer_id)
-            after = await queries.update_printer(tx, printer_id, values)
+            after = await queries.update_printer(tx, printer_id, values, version=version)
             if after is None:
                 raise not_found("printer")
             tx.after_commit(lambda: self._changed(after, before.hub_id, after.hub_id))
@@ -83,13 +111,15 @@ class Fleet:
         view = self._live.view(printer_id) if await self.get(tenant, printer_id) else None
         return await self.update(tenant, printer_id, {"cert_sha256": (view or {}).get("cert") or ""})
 
-    async def delete(self, tenant: TenantStore, printer_id: str) -> None:
-        """DomainErrors: not_found, in_use while a job is on it or waits for it."""
+    async def delete(self, tenant: TenantStore, printer_id: str, *, version: int | None = None) -> None:
+        """DomainErrors: not_found, in_use while a job is on it or waits for it; StaleError of another version."""
 
         async def unit(tx: TenantTx) -> None:
             before = await queries.get(tx, printer_id)
             if before is None:
                 raise not_found("printer")
+            if version not in (None, before.version):
+                raise StaleError(before.version)
             jobs = await queries.unfinished_jobs(tx, printer_id)
             if jobs:
                 raise conflict("in_use", "Jobs are on this printer or wait for it: cancel them first.", jobs=jobs)
@@ -128,6 +158,10 @@ class Fleet:
     def _changed(self, printer: Printer, *hub_ids: str | None) -> None:
         self._live.put_printer(printer)
         self._tell(hub_ids)
+
+    def _reordered(self, printers: Iterable[Printer]) -> None:
+        for printer in printers:
+            self._live.change_printer(printer.id, {"sort_order": printer.sort_order})
 
     def _removed(self, printer_id: str, hub_id: str | None, past: Iterable[Row]) -> None:
         self._live.remove_printer(printer_id)

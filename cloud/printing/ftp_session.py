@@ -68,6 +68,31 @@ class PrinterFTP(ftplib.FTP_TLS):
         except ftplib.error_perm:
             self.mkd(folder)
 
+    def visit(self, folder: str) -> bool:
+        """Go into a folder; False when there is none."""
+        try:
+            self.cwd(folder)
+        except ftplib.error_perm as error:
+            if str(error).startswith("550"):
+                return False
+            raise
+        return True
+
+    def listing(self, limit: int) -> tuple[bytes, bool]:
+        """LIST of the folder it is in, at most so many bytes; False when there was more."""
+        data = self._data_connection("LIST")
+        text = bytearray()
+        with contextlib.closing(data):
+            while len(text) <= limit and (block := data.recv(_BLOCK)):
+                text += block
+        whole = len(text) <= limit
+        try:
+            self.voidresp()
+        except ftplib.Error:
+            if whole:
+                raise  # else: of course it complains about the connection that was closed under it
+        return bytes(text[:limit]), whole
+
     def send(self, path: str, source: BinaryIO, sent: Callable[[int], None]) -> None:
         """STOR. Returns when the printer said that it has everything; `sent` hears the bytes gone so far."""
         data = self._data_connection(f"STOR {path}")

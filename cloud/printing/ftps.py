@@ -6,11 +6,12 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, TypeVar
@@ -18,6 +19,8 @@ from typing import BinaryIO, Final, Protocol, TypeVar
 import msgspec
 import structlog
 
+from cloud.printing.asks import FilesFound, RemoteFile
+from cloud.printing.ftp_listing import parse_listing
 from cloud.printing.ftp_session import OpenSocket, PrinterFTP
 from cloud.printing.printer_tls import CertificateError, Target
 from cloud.printing.streams import Bridge, StreamError, TunnelOpener
@@ -31,6 +34,10 @@ Progress = Callable[[int], None]
 USER: Final = "bblp"
 _OPEN_SECONDS: Final = 40.0
 _REMOVE_SECONDS: Final = 90.0
+_LIST_SECONDS: Final = 90.0
+MAX_FILES: Final = 4096
+_MAX_LISTING: Final = 1024 * 1024
+"""Bytes of one folder's listing; more are not read."""
 _TOLD_EVERY: Final = 0.25
 _REPLIES: Final = {
     "530": ("auth_failed", "The printer refuses the access code."),
@@ -124,6 +131,11 @@ class FtpsClient:
         async with self._turn(_REMOVE_SECONDS):
             await self._session(open_tunnel, target, work)
 
+    async def list(self, open_tunnel: TunnelOpener, target: Target, folders: Sequence[str]) -> FilesFound:
+        """The files of these folders, at most MAX_FILES. Raises FtpsError."""
+        async with self._turn(_LIST_SECONDS):
+            return await self._with_data(open_tunnel, target, partial(_listed, folders), partial(_listed, folders))
+
     @asynccontextmanager
     async def _turn(self, seconds: float) -> AsyncIterator[None]:
         """Wait for a turn, then allow so many seconds."""
@@ -135,14 +147,24 @@ class FtpsClient:
                 raise FtpsError("timeout", "The printer took too long.") from None
 
     async def _put(self, open_tunnel: TunnelOpener, target: Target, put: "_Put", *, own: bool) -> bool:
+        return await self._with_data(open_tunnel, target, partial(put, overwrite=own), partial(put, overwrite=True))
+
+    async def _with_data(
+        self,
+        open_tunnel: TunnelOpener,
+        target: Target,
+        work: Callable[[PrinterFTP], T],
+        again: Callable[[PrinterFTP], T],
+    ) -> T:
+        """Work that opens data connections; `again` is done in the clear where encrypted ones are known to hang."""
         clear = target.clear_data and target.certificate in self._clear
         try:
-            return await self._session(open_tunnel, target, partial(put, overwrite=own), encrypted=not clear)
+            return await self._session(open_tunnel, target, work, encrypted=not clear)
         except FtpsError as error:
             if clear or not target.clear_data or error.code not in ("broken", "timeout"):
                 raise
             log.warning("ftps.clear_data", error=error.code)
-        done = await self._session(open_tunnel, target, partial(put, overwrite=True), encrypted=False)
+        done = await self._session(open_tunnel, target, again, encrypted=False)
         self._clear.add(target.certificate)
         return done
 
@@ -267,6 +289,21 @@ def _sent_for_certain(ftp: PrinterFTP, path: str, file: BinaryIO, size: int, tel
         return False
     teller(size, now=True)
     return True
+
+
+def _listed(folders: Sequence[str], ftp: PrinterFTP) -> FilesFound:
+    found: dict[str, RemoteFile] = {}
+    complete = True
+    for folder in folders:
+        if not ftp.visit(folder):
+            continue
+        listing, whole = ftp.listing(_MAX_LISTING)
+        for line in parse_listing(listing, datetime.now(UTC)):
+            path = f"{folder.rstrip('/')}/{line.name}"
+            found[path] = RemoteFile(path=path, size=line.size, modified=line.modified)
+        complete = complete and whole
+    files = sorted(found.values(), key=lambda file: file.path)
+    return FilesFound(files=files[:MAX_FILES], complete=complete and len(files) <= MAX_FILES)
 
 
 def _verify(ftp: PrinterFTP, path: str, size: int) -> None:

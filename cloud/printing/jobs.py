@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 
 from cloud.bus import Bus
+from cloud.printing import tally
 from cloud.printing.live import LivePrinters
 from cloud.storage import clock
 from cloud.storage import jobs as queries
@@ -83,6 +84,10 @@ class JobMoves:
         if row is None:
             return None
         await self._record(tx, before, row, reason, actor, details=details)
+        if to in FINISHED and row["printer_id"] is not None:
+            # Here and nowhere else: the compare-and-set above lets an end happen once, however often it is told.
+            changes = await tally.count(tx, row)
+            tx.after_commit(lambda: self._live.change_printer(row["printer_id"], changes))
         tx.after_commit(lambda: self._follow(row))
         return row
 

@@ -29,6 +29,12 @@ _META: Final = (
     "cleared",
     "connect",
     "is_active",
+    "in_maintenance",
+    "maintenance_type",
+    "maintenance_reason",
+    "consecutive_failures",
+    "disabled_reason",
+    "disabled_at",
     "location",
     "nozzle_size",
     "sort_order",
@@ -140,10 +146,15 @@ class LivePrinters:
 
     def set_cleared(self, printer_id: str, cleared: bool) -> None:
         """The plate gate was opened or closed."""
+        self.change_printer(printer_id, {"cleared": cleared})
+
+    def change_printer(self, printer_id: str, columns: View) -> None:
+        """Some of a printer's columns have other values now. Call it after the commit."""
         one = self._printers.get(printer_id)
-        if one is not None and one.meta["cleared"] != cleared:
-            one.meta["cleared"] = cleared
-            self._publish_printer(one, {"cleared": cleared})
+        if one is not None:
+            news = {name: value for name, value in columns.items() if one.meta[name] != value}
+            one.meta.update(news)
+            self._publish_printer(one, news)
 
     # ---- status, from the hubs
 

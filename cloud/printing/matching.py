@@ -67,6 +67,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     connect: bool
     cleared: bool
+    in_maintenance: bool = False
+    maintenance_reason: str = ""
+    disabled: bool = False
+    disabled_reason: str = ""
     held: bool
     """A job holds it."""
     hub_online: bool
@@ -112,14 +116,17 @@ def never_fits(model_id: str | None, nozzle: float | None, printer: _Printer) ->
 
 def fit(job: Demand, printer: Machine) -> Fit | Waiting:
     """Whether the job may be given to the printer now."""
-    waiting = _unfit(job, printer) or _unreachable(printer) or _unready(printer)
+    waiting = _unfit(job, printer) or _out_of_service(printer) or _unreachable(printer) or _unready(printer)
     if waiting is None and printer.held:
         waiting = Waiting(code="busy", sentence="another job has it")
     return waiting or spools(job, printer)
 
 
 def startable(job: Demand, printer: Machine) -> Fit | Waiting:
-    """The same question for the job that holds the printer, right before its start command."""
+    """The same question for the job that holds the printer, right before its start command.
+
+    A printer taken out of service meanwhile still prints it: people mean that no other job follows.
+    """
     return _unfit(job, printer) or _unreachable(printer) or _unready(printer) or spools(job, printer)
 
 
@@ -179,6 +186,18 @@ _LINKS: Final = {
     "connecting": "is being connected",
     "off": "is disconnected",
 }
+
+
+def _out_of_service(printer: Machine) -> Waiting | None:
+    if printer.in_maintenance:
+        return Waiting(code="maintenance", sentence=_told("is in maintenance", printer.maintenance_reason))
+    if printer.disabled:
+        return Waiting(code="disabled", sentence=_told("is disabled", printer.disabled_reason))
+    return None
+
+
+def _told(sentence: str, why: str) -> str:
+    return f"{sentence}: {why.removesuffix('.')}" if why else sentence
 
 
 def _unreachable(printer: Machine) -> Waiting | None:

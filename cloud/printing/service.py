@@ -177,13 +177,19 @@ class JobService:
         log.info("plate.cleared", printer=printer_id, actor=actor)
         self._moves.wake()
 
-    async def pause_printer(self, tenant: TenantStore, printer_id: str) -> None:
+    async def pause_printer(self, tenant: TenantStore, printer_id: str, *, command_id: str = "") -> None:
         """Pause whatever a printer prints, also what was not started here."""
-        await self._controls.command(tenant, printer_id, "pause", expect=PAUSABLE)
+        nothing = "The printer prints nothing that could be paused."
+        await self._controls.command(
+            tenant, printer_id, "pause", expect=PAUSABLE, command_id=command_id, otherwise=nothing
+        )
 
-    async def resume_printer(self, tenant: TenantStore, printer_id: str) -> None:
+    async def resume_printer(self, tenant: TenantStore, printer_id: str, *, command_id: str = "") -> None:
         """Let a paused printer go on."""
-        await self._controls.command(tenant, printer_id, "resume", expect=("pause",))
+        not_paused = "The printer is not paused."
+        await self._controls.command(
+            tenant, printer_id, "resume", expect=("pause",), command_id=command_id, otherwise=not_paused
+        )
 
     async def stop_printer(self, tenant: TenantStore, printer_id: str, *, actor: str) -> None:
         """Stop whatever a printer prints; a job of ours on it is cancelled."""

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from cloud.printing.asks import Answer, CommandAsk
+from cloud.printing.controls import UNSURE
 from cloud.printing.live import LivePrinter
 from cloud.printing.machines import machine
 from cloud.printing.matching import Fit, Waiting, demand, startable
@@ -34,8 +35,6 @@ from shared_protocol.status import BUSY, READY
 
 log = structlog.get_logger(__name__)
 
-UNSURE: Final = frozenset({"no_answer", "interrupted"})
-"""Results of a start that may have happened."""
 _NEVER_SENT: Final = frozenset(
     {"hub_offline", "offline", "expired", "unknown_printer", "auth_failed", "busy", "wrong_state"}
 )

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import delete, func, select, update
 
 from cloud.storage import clock, ids
+from cloud.storage.errors import StaleError
 from cloud.storage.store import Tx
 from cloud.storage.tables import hub_events, hubs, printers
 from cloud.storage.tenant import TenantTx
@@ -28,6 +29,8 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     reported_revision: int
     last_seen_at: str | None
     created_at: str
+    version: int
+    """Raised by what people change, not by what the hub does."""
 
 
 _HUB = [hubs.c[name] for name in Hub.__struct_fields__]
@@ -65,13 +68,15 @@ async def only_one(tx: TenantTx) -> str | None:
     return str(rows[0]["id"]) if len(rows) == 1 else None
 
 
-async def rename(tx: TenantTx, hub_id: str, name: str) -> bool:
-    return await _change(tx, hub_id, name=name)
+async def rename(tx: TenantTx, hub_id: str, name: str, *, version: int | None = None) -> bool:
+    """False when there is no such hub. Raises StaleError unless it is of `version`."""
+    await _refuse_stale(tx, hub_id, version)
+    return await _change(tx, hub_id, name=name, version=hubs.c.version + 1)
 
 
 async def set_key_hash(tx: TenantTx, hub_id: str, key_hash: str) -> bool:
     """Replace the key; "" revokes it. False when there is no such hub."""
-    return await _change(tx, hub_id, key_hash=key_hash)
+    return await _change(tx, hub_id, key_hash=key_hash, version=hubs.c.version + 1)
 
 
 async def raise_revision(tx: TenantTx, hub_id: str) -> int | None:
@@ -85,10 +90,13 @@ async def raise_revision(tx: TenantTx, hub_id: str) -> int | None:
     return None if row is None else int(row["revision"])
 
 
-async def delete_hub(tx: TenantTx, hub_id: str) -> bool:
-    """Its printers stay, without a hub; its events go with it."""
+async def delete_hub(tx: TenantTx, hub_id: str, *, version: int | None = None) -> bool:
+    """Its printers stay, without a hub; its events go with it. Raises StaleError unless it is of `version`."""
+    await _refuse_stale(tx, hub_id, version)
     await tx.run(
-        update(printers).where(printers.c.tenant_id == tx.tenant_id, printers.c.hub_id == hub_id).values(hub_id=None)
+        update(printers)
+        .where(printers.c.tenant_id == tx.tenant_id, printers.c.hub_id == hub_id)
+        .values(hub_id=None, version=printers.c.version + 1)
     )
     return await tx.run(delete(hubs).where(hubs.c.tenant_id == tx.tenant_id, hubs.c.id == hub_id)) > 0
 
@@ -150,6 +158,11 @@ async def store_event(
     if inserted:
         await _change(tx, hub_id, acked=n, last_seen_at=clock.now())
     return inserted > 0
+
+
+async def _refuse_stale(tx: TenantTx, hub_id: str, version: int | None) -> None:
+    if version is not None and (hub := await get(tx, hub_id)) is not None and hub.version != version:
+        raise StaleError(hub.version)
 
 
 async def _change(tx: TenantTx, hub_id: str, **values: Any) -> bool:

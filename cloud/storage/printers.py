@@ -7,6 +7,8 @@ import msgspec
 from sqlalchemy import delete, func, select, update
 
 from cloud.storage import clock, hubs, production
+from cloud.storage.errors import StaleError
+from cloud.storage.rows import Listing, Rows
 from cloud.storage.store import Row, Tx
 from cloud.storage.tables import FINISHED, print_jobs, printers
 from cloud.storage.tenant import TenantTx
@@ -37,8 +39,28 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
     sort_order: int
     last_state: str | None
     last_state_at: str | None
+    manufacturer: str
+    current_color: str | None
+    current_color_hex: str | None
+    current_filament_type: str | None
+    filament_level: int | None
+    """Percent."""
+    total_print_time: int
+    """Seconds."""
+    last_maintenance_date: str | None
+    in_maintenance: bool
+    maintenance_type: str | None
+    maintenance_reason: str | None
+    maintenance_started_at: str | None
+    consecutive_failures: int
+    """Jobs that failed because of the printer since one was completed."""
+    disabled_reason: str | None
+    disabled_at: str | None
+    """None = it is not disabled."""
     created_at: str
     updated_at: str
+    version: int
+    """Raised by what people change, not by what the printer does."""
 
 
 _PRINTER = [printers.c[name] for name in Printer.__struct_fields__]
@@ -46,6 +68,25 @@ _PRINTER = [printers.c[name] for name in Printer.__struct_fields__]
 CONFIGURED = frozenset(
     {"hub_id", "ip_address", "serial_number", "access_code_enc", "cert_sha256", "mqtt_port", "is_active", "connect"}
 )
+LISTED = Rows(
+    printers,
+    sorts=("sort_order", "printer_id", "name", "model", "location", "total_print_time", "created_at", "updated_at"),
+    default_sort=("sort_order", "printer_id"),
+    searched=("name", "serial_number"),
+)
+
+
+async def page(tx: TenantTx, listing: Listing) -> tuple[list[Printer], int]:
+    """Those that match, and how many there are in all."""
+    rows, total = await LISTED.page(tx, listing)
+    return [msgspec.convert(row, Printer) for row in rows], total
+
+
+async def id_of_number(tx: TenantTx, number: int) -> str | None:
+    """Of the printer that people call by this number; None when there is none."""
+    where = (printers.c.tenant_id == tx.tenant_id, printers.c.printer_id == number)
+    found = await tx.value(select(printers.c.id).where(*where))
+    return None if found is None else str(found)
 
 
 async def create(tx: TenantTx, values: Mapping[str, Any]) -> Printer:
@@ -100,18 +141,22 @@ async def get(tx: TenantTx, printer_id: str) -> Printer | None:
     return None if row is None else msgspec.convert(row, Printer)
 
 
-async def update_printer(tx: TenantTx, printer_id: str, changes: Mapping[str, Any]) -> Printer | None:
-    """Change columns; when the hub must know, raise the revision of the hub, of both when it moved.
+async def update_printer(
+    tx: TenantTx, printer_id: str, changes: Mapping[str, Any], *, version: int | None = None
+) -> Printer | None:
+    """What a person changes; when the hub must know, raise the revision of the hub, of both when it moved.
 
-    None when there is no such printer. Raises ConflictError as `create`.
+    None when there is no such printer. Raises StaleError unless it is of `version`, and ConflictError as `create`.
     """
     before = await get(tx, printer_id)
     if before is None:
         return None
+    if version not in (None, before.version):
+        raise StaleError(before.version)
     await tx.run(
         update(printers)
         .where(printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id)
-        .values(**{**changes, "updated_at": clock.now()})
+        .values(**{**changes, "updated_at": clock.now(), "version": printers.c.version + 1})
     )
     after = await get(tx, printer_id)
     if after is not None and any(getattr(before, name) != getattr(after, name) for name in CONFIGURED):

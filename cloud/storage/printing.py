@@ -14,6 +14,18 @@ async def is_cleared(tx: TenantTx, printer_id: str) -> bool:
     return bool(await tx.value(select(printers.c.cleared).where(*where)))
 
 
+async def takes_jobs(tx: TenantTx, printer_id: str) -> bool:
+    """Whether a printer may be given another job: its plate is clear, and nobody took it out of service."""
+    where = (
+        printers.c.tenant_id == tx.tenant_id,
+        printers.c.id == printer_id,
+        printers.c.cleared.is_(True),
+        printers.c.in_maintenance.is_(False),
+        printers.c.disabled_at.is_(None),
+    )
+    return await tx.value(select(printers.c.id).where(*where)) is not None
+
+
 async def set_cleared(tx: TenantTx, printer_id: str, cleared: bool) -> bool:
     """Open or close the plate gate; False when there is no such printer."""
     where = (printers.c.tenant_id == tx.tenant_id, printers.c.id == printer_id)
@@ -49,6 +61,24 @@ async def file_removed(tx: TenantTx, *, printer_id: str, path: str) -> None:
     """The file is gone from the printer."""
     mine = (printer_files.c.tenant_id == tx.tenant_id, printer_files.c.printer_id == printer_id)
     await tx.run(delete(printer_files).where(*mine, printer_files.c.path == path))
+
+
+async def files_of_ours(tx: TenantTx, printer_id: str) -> set[str]:
+    """Paths of what was put on a printer's storage and is not known to be gone."""
+    mine = (printer_files.c.tenant_id == tx.tenant_id, printer_files.c.printer_id == printer_id)
+    return {row["path"] for row in await tx.all(select(printer_files.c.path).where(*mine))}
+
+
+async def needed_by(tx: TenantTx, printer_id: str, path: str) -> str | None:
+    """The unfinished job that needs this file on this printer, or None."""
+    where = (
+        print_jobs.c.tenant_id == tx.tenant_id,
+        print_jobs.c.printer_id == printer_id,
+        print_jobs.c.status.in_(HOLDING),
+        print_jobs.c.remote_path == path,
+    )
+    row = await tx.one(select(print_jobs.c.id).where(*where).limit(1))
+    return None if row is None else str(row["id"])
 
 
 async def leftover_files(tx: TenantTx, printer_id: str) -> list[Row]:

@@ -247,13 +247,15 @@ async def _on_postgres(raw: Any, tenant: str, write: bool) -> AsyncIterator[None
         raise ValueError("not the id of a tenant")
     mode = "READ COMMITTED" if write else "REPEATABLE READ, READ ONLY"
     turn = f"; SELECT pg_advisory_xact_lock(hashtextextended('{tenant}', 0))" if write and tenant != ANY_TENANT else ""
-    await raw.execute(f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL {TENANT_SETTING} = '{tenant}'{turn}")
     try:
+        await raw.execute(f"BEGIN ISOLATION LEVEL {mode}; SET LOCAL {TENANT_SETTING} = '{tenant}'{turn}")
         yield
+        ended = await raw.execute("COMMIT")
     except BaseException:
-        await raw.execute("ROLLBACK")
+        if not raw.is_closed():  # else the first error is the one to tell
+            await raw.execute("ROLLBACK")
         raise
-    if await raw.execute("COMMIT") != "COMMIT":
+    if ended != "COMMIT":
         # A statement had failed and its error was swallowed: PostgreSQL then rolls back, and says so only here.
         raise RuntimeError("the unit went on after a failed statement: nothing of it is stored")
 

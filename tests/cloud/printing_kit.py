@@ -18,7 +18,10 @@ from cloud.printing.asks import (
     Answer,
     CancelAsk,
     CommandAsk,
+    FilesFound,
+    ListFilesAsk,
     Progress,
+    RemoteFile,
     RemoveAsk,
     SnapshotAsk,
     UploadAsk,
@@ -235,7 +238,7 @@ class ScriptedHub:
     async def _answer(self, data: bytes) -> bytes:
         return encode(await self._do(decode_ask(data)))
 
-    async def _do(self, ask: CommandAsk | UploadAsk | CancelAsk | RemoveAsk | SnapshotAsk) -> Answer:
+    async def _do(self, ask: CommandAsk | UploadAsk | CancelAsk | RemoveAsk | ListFilesAsk | SnapshotAsk) -> Answer:
         if isinstance(ask, CancelAsk):
             if ask.transfer_id in self._transfers:
                 self._transfers[ask.transfer_id].set()
@@ -246,6 +249,9 @@ class ScriptedHub:
         if isinstance(ask, RemoveAsk):
             printer.files.pop(ask.remote_path, None)
             return Answer(ok=True)
+        if isinstance(ask, ListFilesAsk):
+            files = [RemoteFile(path=path, size=1, modified=None) for path in sorted(printer.files)]
+            return Answer(ok=True, data=msgspec.to_builtins(FilesFound(files=files, complete=True)))
         if isinstance(ask, SnapshotAsk):
             return Answer(ok=True, data={"jpeg": "/9j/2Q=="})
         return await self._upload(printer, ask)

@@ -229,7 +229,7 @@ async def test_another_tenant_sees_and_touches_nothing(farm: Farm) -> None:
         jobs.delete(other, job_id),
         jobs.clear_plate(other, farm.printers[0].id, actor="u"),
         jobs.stop_printer(other, farm.printers[0].id, actor="u"),
-        controls.light(other, farm.printers[0].id, on=True),
+        controls.command(other, farm.printers[0].id, "light", {"on": True}),
         controls.snapshot(other, farm.printers[0].id),
         jobs.create(other, NewJob(print_file_id=farm.file_id), actor="u"),
     ):

@@ -117,6 +117,35 @@ async def test_removing_a_file_and_removing_it_again(p1s: RunningPrinter, client
         assert "/cache/gone.gcode.3mf" not in await p1s.control.files()
 
 
+@pytest.mark.parametrize("place", [0, 1, 2, 3], ids=["P1S", "A1", "X1C", "P2S"])
+async def test_files_are_listed_on_every_family(farm: VirtualFarm, client: FtpsClient, place: int) -> None:
+    printer = farm.printers[place]
+    await printer.control.do("put_file", path="/model/größer (2).3mf", size=321)
+    found = await client.list(Tunnels(printer.address), target(printer), ["/model", "/nowhere", "/"])
+    assert found.complete
+    listed = {file.path: (file.size, file.modified is not None) for file in found.files}
+    assert listed["/model/größer (2).3mf"] == (321, True)
+    assert "/model" not in listed
+
+
+async def test_a_listing_without_end_is_cut_and_says_so(
+    p1s: RunningPrinter, client: FtpsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        await p1s.control.do("put_file", path=f"/model/many-{number:02}.3mf", size=number)
+    ask = (Tunnels(p1s.address), target(p1s), ["/model"])
+    with monkeypatch.context() as few:
+        few.setattr(ftps, "MAX_FILES", 10)
+        found = await client.list(*ask)
+        assert (len(found.files), found.complete) == (10, False)
+    with monkeypatch.context() as short:
+        short.setattr(ftps, "_MAX_LISTING", 700)
+        found = await client.list(*ask)
+        assert 0 < len(found.files) < 40
+        assert not found.complete
+    assert (await client.list(*ask)).complete
+
+
 async def test_nothing_of_another_name_is_overwritten(p1s: RunningPrinter, client: FtpsClient, source: Path) -> None:
     await put(client, p1s, source, "/cache/mine.gcode.3mf")
     with pytest.raises(FtpsError) as refused:

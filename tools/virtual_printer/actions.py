@@ -108,6 +108,15 @@ async def _hms(printer: Printer, arguments: Arguments) -> Answer:
     return {}
 
 
+async def _put_file(printer: Printer, arguments: Arguments) -> Answer:
+    """Somebody copies a file of `size` bytes to `path`, with the card in another machine."""
+    path = str(arguments["path"])
+    printer.storage.check_name(path)
+    printer.storage.local(path).write_bytes(bytes(int(arguments.get("size", 0))))
+    printer.storage_changed()
+    return {}
+
+
 async def _drop(printer: Printer, arguments: Arguments) -> Answer:
     return {"dropped": await printer.drop_connections()}
 
@@ -166,6 +175,7 @@ ACTIONS: dict[str, Callable[[Printer, Arguments], Awaitable[Answer]]] = {
     "fail": _fail,
     "set_tray": _set_tray,
     "set_hms": _hms,
+    "put_file": _put_file,
     "drop_connections": _drop,
     "rotate_access_code": _rotate,
     "replace_certificate": _certificate,

@@ -123,6 +123,14 @@ export interface PrinterView extends PrinterStatus {
   /** The number of the printer within its farm. */
   printer_id?: number;
   is_active?: boolean;
+  /** A printer in maintenance, or disabled, gets no job; one that is on it goes on. */
+  in_maintenance?: boolean;
+  maintenance_type?: string;
+  maintenance_reason?: string;
+  /** Jobs that failed because of the printer since one was completed. */
+  consecutive_failures?: number;
+  disabled_reason?: string;
+  disabled_at?: string;
   nozzle_size?: number;
   sort_order?: number;
   location?: string;

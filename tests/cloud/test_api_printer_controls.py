@@ -1,0 +1,195 @@
+"""Commands by hand through the API, to a hub that answers as a script says: every ending is told as it was."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+from websockets.typing import Subprotocol
+
+from shared_protocol import version
+from tests.cloud.api_kit import Cloud, running_cloud
+from tests.cloud.hub_kit import FakeHub
+
+CONTROLS: list[tuple[str, Any, str, dict[str, Any]]] = [
+    ("light", {"on": True}, "light", {"on": True}),
+    ("speed", {"level": 4}, "speed", {"level": 4}),
+    ("temperature", {"nozzle": 210}, "temperature", {"nozzle": 210}),
+    ("temperature", {"nozzle": 0, "bed": 60}, "temperature", {"nozzle": 0, "bed": 60}),
+    ("fan", {"fan": "aux", "percent": 30}, "fan", {"fan": "aux", "percent": 30}),
+    ("home", None, "home", {}),
+    ("calibrate", {"options": ["lidar", "clumping"]}, "calibrate", {"option": 65}),
+    ("ams/load", {"tray": 1}, "ams_change", {"tray": 1}),
+    ("ams/change", {"tray": 254, "nozzle": 230}, "ams_change", {"tray": 254, "nozzle": 230}),
+    ("ams/unload", None, "ams_change", {"tray": 255}),
+    ("ams/control", {"action": "abort"}, "ams_control", {"action": "abort"}),
+    ("gcode", {"lines": "M106 S0"}, "gcode", {"lines": "M106 S0"}),
+    ("clean-error", None, "clean_error", {}),
+    ("refresh", None, "refresh", {}),
+    ("pause", None, "pause", {}),
+    ("resume", None, "resume", {}),
+]
+
+
+class Shelf:
+    """A cloud with one printer behind a hub that does as it is told."""
+
+    def __init__(self, cloud: Cloud, printer: dict[str, Any]) -> None:
+        self.cloud = cloud
+        self.printer = printer
+        self.path = f"/api/printers/{printer['id']}"
+        self.heard: list[dict[str, Any]] = []
+        self.answer: dict[str, Any] = {"ok": True}
+
+    async def serve(self, hub: FakeHub) -> None:
+        """Answer every command; an id that was had before gets its first answer."""
+        answers: dict[str, dict[str, Any]] = {}
+        while True:
+            message = await hub.hear()
+            if message["kind"] == "config":
+                await hub.say("configured", revision=message["config"]["revision"])
+            if message["kind"] == "command":
+                if message["id"] not in answers:
+                    answers[message["id"]] = self.answer
+                    self.heard.append(message)
+                await hub.say("result", id=message["id"], **answers[message["id"]])
+
+    async def refused(self, path: str, body: Any = None, **options: Any) -> tuple[int, str, str]:
+        status, answer = await self.cloud.owner.call("POST", f"{self.path}/{path}", body, **options)
+        return status, answer["error"]["code"], answer["error"]["message"]
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+    async with running_cloud(tmp_path) as cloud:
+        made = await cloud.owner.ok("POST", "/api/hubs/", {"name": "Shelf"})
+        shelf = Shelf(cloud, await cloud.printer(hub_id=made["id"]))
+        headers = {"Authorization": f"Bearer {made['key']}"}
+        url = f"{cloud.base.replace('http', 'ws')}/hub/v1/link"
+        protocols = [Subprotocol(name) for name in version.SUBPROTOCOLS]
+        async with websockets.connect(url, additional_headers=headers, subprotocols=protocols, proxy=None) as socket:
+            hub = FakeHub(socket)
+            hello = {"hub": made["id"], "firmware": "1", "board": "test", "boot": "boot0001", "uptime_ms": 1}
+            await hub.say("hello", **hello, last_event=0, revision=0, sockets=10, max_printers=6)
+            await hub.until("welcome")
+            trays = [{"id": one, "loaded": True, "type": "PLA", "color": "#FFFFFF"} for one in range(4)]
+            status = {"link": "online", "state": "idle", "model": "C12", "trays": trays, "firmware": "01.08"}
+            await hub.say("status", printer=shelf.printer["id"], full=True, data=status)
+            serving = asyncio.create_task(shelf.serve(hub))
+            async with asyncio.timeout(10):
+                while (await cloud.owner.ok("GET", shelf.path))["status"] != "idle":
+                    await asyncio.sleep(0.01)
+            yield shelf
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+
+
+async def test_each_control_reaches_the_hub_as_its_command(shelf: Shelf) -> None:
+    for path, body, name, args in CONTROLS:
+        answer = await shelf.cloud.owner.ok("POST", f"{shelf.path}/{path}", body)
+        assert answer == {"ok": True, "code": "done", "message": "The printer took the command."}, path
+        assert (shelf.heard[-1]["name"], shelf.heard[-1]["args"]) == (name, args), path
+    assert len(shelf.heard) == len(CONTROLS)
+
+
+async def test_a_tray_is_named_without_what_was_left_out(shelf: Shelf) -> None:
+    tray = {"tray": 2, "type": "PETG", "color": "#a0b0c0", "min": 230, "max": 250}
+    await shelf.cloud.owner.ok("POST", f"{shelf.path}/ams/tray", tray)
+    assert shelf.heard[-1]["args"] == {**tray, "color": "#A0B0C0"}
+    assert (await shelf.refused("ams/tray", {**tray, "min": 260}))[:2] == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "unsure"),
+    [
+        ("offline", 503, False),
+        ("auth_failed", 503, False),
+        ("unknown_printer", 503, False),
+        ("expired", 503, False),
+        ("locked", 409, False),
+        ("busy", 409, False),
+        ("wrong_state", 409, False),
+        ("rejected", 409, False),
+        ("unknown_command", 502, False),
+        ("no_answer", 504, True),
+        ("interrupted", 504, True),
+    ],
+)
+async def test_what_went_wrong_is_told_as_it_is(shelf: Shelf, code: str, status: int, unsure: bool) -> None:
+    shelf.answer = {"ok": False, "code": code, "message": "said so"}
+    got, got_code, sentence = await shelf.refused("home")
+    assert (got, got_code) == (status, code)
+    assert ("It may have happened: look at the printer." in sentence) is unsure
+
+
+async def test_a_command_in_the_wrong_state_says_what_it_needs(shelf: Shelf) -> None:
+    shelf.answer = {"ok": False, "code": "wrong_state", "message": "The printer is in state running."}
+    assert "wait until nothing is printed" in (await shelf.refused("home"))[2]
+    assert shelf.heard[-1]["expect"] == ["idle", "finish", "failed"]
+    assert "while_printing" in (await shelf.refused("gcode", {"lines": "G1 X5"}))[2]
+    await shelf.refused("gcode", {"lines": "G1 X5", "while_printing": True})
+    assert "running" in shelf.heard[-1]["expect"]
+
+
+async def test_the_same_key_is_the_same_command_and_another_printers_is_not(shelf: Shelf) -> None:
+    key = {"headers": {"idempotency-key": "key-of-one-click"}}
+    first = await shelf.cloud.owner.ok("POST", f"{shelf.path}/home", **key)
+    shelf.answer = {"ok": False, "code": "rejected", "message": "twice"}
+    assert await shelf.cloud.owner.ok("POST", f"{shelf.path}/home", **key) == first
+    assert len(shelf.heard) == 1
+    second = await shelf.cloud.printer("01P00A000000002", hub_id=shelf.printer["hub_id"])
+    shelf.answer = {"ok": True}
+    body = {"action": "light", "on": True, "ids": [shelf.printer["id"], second["id"], "prn_gone"]}
+    for _ in range(2):
+        results = (await shelf.cloud.owner.ok("POST", "/api/printers/bulk", body, **key))["results"]
+        assert [one["ok"] for one in results] == [True, True, False]
+    assert [one["printer"] for one in shelf.heard[1:]] == [shelf.printer["id"], second["id"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [
+        ("temperature", {}, (422, "invalid")),
+        ("temperature", {"nozzle": 301}, (422, "too_hot")),
+        ("temperature", {"bed": 101}, (422, "too_hot")),
+        ("temperature", {"bed": -1}, (422, "invalid")),
+        ("fan", {"fan": "left", "percent": 1}, (422, "invalid")),
+        ("calibrate", {"options": []}, (422, "invalid")),
+        ("ams/load", {"tray": 4}, (422, "no_such_tray")),
+        ("ams/load", {"tray": 255}, (422, "invalid")),
+        ("skip-objects", {"objects": [1]}, (409, "no_job")),
+        ("gcode", {"lines": "M104 S1\u0000"}, (422, "invalid")),
+        ("gcode", {"lines": "M" * 1901}, (422, "invalid")),
+    ],
+)
+async def test_what_must_not_be_sent_is_not(shelf: Shelf, path: str, body: Any, answer: tuple[int, str]) -> None:
+    assert (await shelf.refused(path, body))[:2] == answer
+    assert shelf.heard == []
+
+
+async def test_gcode_is_the_owners_and_every_line_is_in_the_audit_log(shelf: Shelf) -> None:
+    operator = await shelf.cloud.person("operator")
+    lines = "\n".join(['M117 "quoted" \\ text'] * 90)
+    assert (await operator.refused("POST", f"{shelf.path}/gcode", {"lines": lines}))[0] == 403
+    await shelf.cloud.owner.ok("POST", f"{shelf.path}/gcode", {"lines": lines})
+    log = await shelf.cloud.owner.ok("GET", "/api/audit-log/?action=printers_gcode")
+    entry = log["items"][0]
+    assert (entry["object_id"], entry["details"]["lines"]) == (shelf.printer["id"], lines)
+
+
+async def test_an_old_clients_number_names_the_same_printer(shelf: Shelf) -> None:
+    number = shelf.printer["printer_id"]
+    owner = shelf.cloud.owner
+    assert (await owner.ok("GET", f"/api/printers/{number}"))["id"] == shelf.printer["id"]
+    await owner.ok("POST", f"/api/printers/{number}/light", {"on": False})
+    assert shelf.heard[-1]["printer"] == shelf.printer["id"]
+    log = await owner.ok("GET", "/api/audit-log/?action=printers_light")
+    assert log["items"][0]["object_id"] == shelf.printer["id"]
+    for unknown in ("99", "9" * 30, "0"):
+        assert await owner.refused("GET", f"/api/printers/{unknown}") == (404, "not_found")
+    stranger = await shelf.cloud.stranger()
+    assert await stranger.refused("GET", f"/api/printers/{number}") == (404, "not_found")

@@ -18,6 +18,7 @@ from cloud.accounts import Accounts
 from cloud.accounts.sessions import Lifetimes
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
+from cloud.api.api_keys import ApiKeysApi
 from cloud.api.assembly_tasks import AssemblyTasksApi
 from cloud.api.audit_log import AuditLogApi
 from cloud.api.auth import AuthApi
@@ -45,6 +46,7 @@ from cloud.api.sessions import SessionsApi
 from cloud.api.settings import SettingsApi
 from cloud.api.stock_movements import StockMovementsApi
 from cloud.api.sync_logs import SyncLogsApi
+from cloud.api.two_factor import TwoFactorApi
 from cloud.api.users import UsersApi
 from cloud.api.worklist import WorklistApi
 from cloud.bus import Bus, LocalBus
@@ -99,7 +101,7 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         postman = SmtpPostman(SmtpServer.parse(settings.smtp_url) if settings.smtp_url else None, settings.mail_from)
         await postman.start()
         stack.push_async_callback(postman.close)
-        accounts = _accounts(settings, store, bus, ring, postman)
+        accounts = _accounts(settings, store, bus, ring, postman=postman, vault=vault)
         await accounts.start()
         stack.push_async_callback(accounts.close)
         await _first_start(settings, accounts)
@@ -167,14 +169,16 @@ async def _printing(store: Store, bus: Bus, draining: Draining, stack: AsyncExit
     return printing
 
 
-def _accounts(settings: Settings, store: Store, bus: Bus, ring: KeyRing, postman: SmtpPostman) -> Accounts:
+def _accounts(
+    settings: Settings, store: Store, bus: Bus, ring: KeyRing, *, postman: SmtpPostman, vault: Vault
+) -> Accounts:
     lifetimes = Lifetimes(
         access=settings.access_minutes * 60,
         idle=settings.session_hours * 3600,
         longest=settings.session_max_days * 86400,
     )
     signup = settings.signup == "open"
-    return Accounts(store, bus, ring, postman, lifetimes=lifetimes, address=settings.address, signup=signup)
+    return Accounts(store, bus, ring, postman, vault, lifetimes=lifetimes, address=settings.address, signup=signup)
 
 
 def _timing(settings: Settings) -> Timing:
@@ -205,6 +209,8 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *AuthApi(services.accounts, services.gate).endpoints(),
         *SessionsApi(services.accounts).endpoints(),
         *UsersApi(services.accounts).endpoints(),
+        *TwoFactorApi(services.accounts).endpoints(),
+        *ApiKeysApi(services.accounts.keys).endpoints(),
         *InvitationsApi(services.accounts).endpoints(),
         *SettingsApi().endpoints(),
         *AuditLogApi().endpoints(),

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cloud.accounts.api_keys import ApiKeys
 from cloud.accounts.passwords import Passwords
 from cloud.accounts.principal import Principal
 from cloud.accounts.sessions import Sessions
 from cloud.errors import DomainError, conflict, not_found
 from cloud.storage import accounts as queries
+from cloud.storage import api_keys as key_queries
 from cloud.storage.accounts import User
 from cloud.storage.secrets import Secret
 from cloud.storage.tenant import TenantStore, TenantTx
@@ -16,8 +18,9 @@ from cloud.storage.tenant import TenantStore, TenantTx
 class People:
     """Of all tenants; each call works in one. Units run in turn within a tenant, so that what they read still holds."""
 
-    def __init__(self, sessions: Sessions, passwords: Passwords) -> None:
+    def __init__(self, sessions: Sessions, keys: ApiKeys, passwords: Passwords) -> None:
         self._sessions = sessions
+        self._keys = keys
         self._passwords = passwords
 
     async def change(
@@ -39,6 +42,8 @@ class People:
             after = await _existing(tx, user_id)
             if (before.role, before.is_active) != (after.role, after.is_active):
                 await self._sessions.revoke_all(tx, user_id, reason="role changed")
+                # His keys are judged anew; of somebody switched off they end for good.
+                self._keys.announce(tx, [] if after.is_active else await key_queries.revoke(tx, user_id=user_id))
             else:
                 await self._sessions.changed(tx, user_id)
             return after
@@ -51,6 +56,7 @@ class People:
         async def unit(tx: TenantTx) -> None:
             await _refuse_last_owner(tx, await _existing(tx, user_id))
             await self._sessions.revoke_all(tx, user_id, reason="removed")
+            self._keys.announce(tx, await key_queries.revoke(tx, user_id=user_id))
             await queries.PEOPLE.remove(tx, user_id, version=version)
 
         await tenant.write(unit)

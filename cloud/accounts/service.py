@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from cloud.accounts.api_keys import ApiKeys
 from cloud.accounts.errors import BadCredentialsError, BadLinkError, TooManyAttemptsError
 from cloud.accounts.links import Links
 from cloud.accounts.mails import Postman
@@ -15,11 +16,13 @@ from cloud.accounts.people import People
 from cloud.accounts.principal import Principal
 from cloud.accounts.sessions import Lifetimes, Login, Origin, Sessions
 from cloud.accounts.throttle import Throttle
+from cloud.accounts.two_factor import TwoFactor
 from cloud.bus import Bus
+from cloud.errors import DomainError
 from cloud.storage import accounts as queries
 from cloud.storage import audit, clock
 from cloud.storage import links as link_queries
-from cloud.storage.secrets import KeyRing, Secret
+from cloud.storage.secrets import KeyRing, Secret, Vault
 from cloud.storage.store import Store, Tx
 from cloud.storage.tenant import TenantStore, TenantTx
 
@@ -37,6 +40,7 @@ class Accounts:
         bus: Bus,
         ring: KeyRing,
         postman: Postman,
+        vault: Vault,
         *,
         lifetimes: Lifetimes,
         address: str,
@@ -48,15 +52,20 @@ class Accounts:
         self._by_account = Throttle(free=5)
         self._by_address = Throttle(free=20)
         self.sessions = Sessions(store, bus, ring, lifetimes)
-        self.people = People(self.sessions, self._passwords)
+        self.keys = ApiKeys(store, bus)
+        self._bad_keys = Throttle(free=50)
+        self.people = People(self.sessions, self.keys, self._passwords)
+        self.second = TwoFactor(vault, self.sessions, self._passwords)
         self.links = Links(store, self.sessions, self._passwords, postman, address=address, signup=signup)
 
     async def start(self) -> None:
         await self.sessions.start()
+        await self.keys.start()
         await self._store.write(link_queries.forget_old)
 
     async def close(self) -> None:
         self.sessions.close()
+        await self.keys.close()
         await asyncio.to_thread(self._passwords.close)
 
     # ---- the first owner
@@ -104,8 +113,11 @@ class Accounts:
 
     # ---- logging in and out
 
-    async def login(self, email: str, password: Secret, *, origin: Origin) -> Login:
-        """Raises BadCredentialsError, TooManyAttemptsError, BusyError. The first is alike for every cause."""
+    async def login(self, email: str, password: Secret, *, origin: Origin, code: Secret | None = None) -> Login:
+        """Raises BadCredentialsError, alike for every cause; TooManyAttemptsError, BusyError.
+
+        DomainErrors: code_required when the password is right and a second step is due, bad_code.
+        """
         account = email.strip().lower()
         self.attempt(origin.address, account)
         found = await self._store.read(lambda tx: queries.credentials(tx, account))
@@ -114,11 +126,31 @@ class Accounts:
             if found is not None:
                 await self._note_failure(found[0], origin)
             raise BadCredentialsError("wrong e-mail address or password")
-        self.succeeded(origin.address, account)
         user, hashed = found
+        if user.totp_confirmed_at is not None:
+            await self._second_step(user, code, origin)
+        self.succeeded(origin.address, account)
         if self._passwords.outdated(hashed):
             await self._rehash(user, password)
         return await self.sessions.open(user, origin)
+
+    async def _second_step(self, user: queries.User, code: Secret | None, origin: Origin) -> None:
+        """The password counts as tried until the code is right: codes are guessed no faster than passwords."""
+        if code is None:
+            raise DomainError("code_required", 401, "Enter the code of your authenticator app, or a recovery code.")
+        if not await self.second.passes(TenantStore(self._store, user.tenant_id), user, code):
+            await self._note_failure(user, origin)
+            raise DomainError("bad_code", 401, "The code is wrong, or was used already. Wait for the next one.")
+
+    async def by_key(self, key: Secret, address: str) -> Principal | None:
+        """Whom an API key speaks for. Raises TooManyAttemptsError for an address that has sent many bad ones."""
+        wait = self._bad_keys.wait(address)
+        if wait > 0:
+            raise TooManyAttemptsError(wait)
+        principal = await self.keys.authenticate(key, address)
+        if principal is None:
+            self._bad_keys.attempt(address)
+        return principal
 
     async def logout(self, tenant: TenantStore, principal: Principal) -> None:
         """End the session everywhere: tokens die, sockets close."""

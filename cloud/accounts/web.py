@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from cloud.accounts.api_keys import is_key
 from cloud.accounts.principal import Principal
 from cloud.accounts.service import Accounts
 from cloud.accounts.sessions import Login
@@ -38,11 +39,18 @@ class WebGate:
 
     async def principal(self, connection: HTTPConnection) -> Principal | None:
         """Whoever the bearer token speaks for, else the cookie. A request with a bearer token never uses its cookie."""
-        token = self._bearer(connection) or connection.cookies.get(self.cookie)
+        bearer = self._bearer(connection)
+        if bearer is not None and is_key(bearer):
+            return await self._accounts.by_key(
+                Secret(bearer), connection.client.host if connection.client else "unknown"
+            )
+        token = bearer or connection.cookies.get(self.cookie)
         return None if not token else await self._accounts.sessions.authenticate(token)
 
     async def renewed(self, principal: Principal) -> Principal | None:
         """The same login as it is now; None when it has ended. For sockets, which outlive their access token."""
+        if principal.scopes is not None:
+            return principal  # a key does not grow old by itself, and its end comes over the bus
         return await self._accounts.sessions.principal(principal.session_id)
 
     def refresh_token(self, connection: HTTPConnection) -> Secret | None:

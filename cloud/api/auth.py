@@ -16,6 +16,8 @@ from cloud.storage.secrets import Secret
 class LoginIn(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
     password: Secret
+    code: Secret | None = None
+    """The second step, where the answer was `code_required`: six digits, or a recovery code."""
 
 
 class SetupIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,7 +128,8 @@ class AuthApi:
 
     async def login(self, call: Call, body: LoginIn) -> Session:
         """Log in with e-mail address and password."""
-        return self._begin(call, await self._accounts.login(body.email, body.password, origin=_origin(call)))
+        login = await self._accounts.login(body.email, body.password, origin=_origin(call), code=body.code)
+        return self._begin(call, login)
 
     async def refresh(self, call: Call, body: RefreshIn) -> Session:
         """Prolong a login: a new access token, and the next refresh token.

@@ -88,6 +88,7 @@ class HubsApi:
         await call.store.write(
             lambda tx: queries.create(tx, hub_id=hub_id, name=body.name, key_hash=hub_keys.hashed(key))
         )
+        call.once = False
         return HubKey(id=hub_id, name=body.name, key=key.reveal())
 
     async def get(self, call: Call, hub_id: Id) -> HubOut:

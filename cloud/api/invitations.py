@@ -63,6 +63,7 @@ class InvitationsApi:
 
     async def create(self, call: Call, body: InvitationIn) -> InvitationMade:
         """Invite somebody by mail."""
+        call.once = False
         made = await self._links.invite(call.store, call.principal, email=body.email, role=body.role, name=body.name)
         return _made(*made)
 

@@ -46,6 +46,8 @@ class Call:
         self.request = request
         self.finish: Callable[[Response], None] | None = None
         """What is to be done to the answer once it is made: a cookie, a header."""
+        self.once = True
+        """The answer may be kept for a repeated request. Not so one that holds a secret."""
         self._principal = principal
         self._store = store
         self._witness = witness

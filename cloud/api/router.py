@@ -101,9 +101,10 @@ class _Resource:
         if claim is not None and (replayed := await claim.replay(store)) is not None:
             return replayed
         witness = RequestWitness(request, endpoint, principal, arguments, claim)
-        response = await endpoint.respond(Call(request, principal, self._store, witness), arguments)
+        call = Call(request, principal, self._store, witness)
+        response = await endpoint.respond(call, arguments)
         await witness.finish(store)
-        if claim is not None:
+        if claim is not None and call.once:
             await claim.answered(store, response)
         return response
 

@@ -10,6 +10,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from cloud import sockets
+from cloud.accounts.access import Need, refusal
 from cloud.accounts.principal import Principal
 from cloud.accounts.sessions import REVOKED
 from cloud.accounts.web import WebGate
@@ -21,6 +22,8 @@ from cloud.storage.errors import StoreError
 log = structlog.get_logger(__name__)
 
 PATH: Final = "/api/v1/ws"
+SEES: Final = Need(role="viewer", area="printers", action="read")
+"""What the live view takes: the one rule that HTTP goes by too."""
 MAX_PER_LOGIN: Final = 50
 """Tabs of one login."""
 MAX_PER_TENANT: Final = 500
@@ -115,6 +118,8 @@ class LiveGateway:
             return None
         if principal is None:
             await _sign_out(websocket)
+        elif (refused := refusal(principal, SEES)) is not None:
+            await sockets.deny(websocket, 403, "forbidden", refused.sentence)
         elif (
             self._by_login[principal.session_id] >= MAX_PER_LOGIN
             or self._by_tenant[principal.tenant_id] >= MAX_PER_TENANT

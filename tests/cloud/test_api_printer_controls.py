@@ -63,8 +63,8 @@ class Shelf:
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
-    async with running_cloud(tmp_path) as cloud:
+async def shelf(tmp_path: Path, database: str) -> AsyncIterator[Shelf]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
         made = await cloud.owner.ok("POST", "/api/hubs/", {"name": "Shelf"})
         shelf = Shelf(cloud, await cloud.printer(hub_id=made["id"]))
         headers = {"Authorization": f"Bearer {made['key']}"}

@@ -12,8 +12,8 @@ from tests.cloud.api_kit import Cloud, running_cloud
 
 
 @pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path) as cloud:
+async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
         yield cloud
 
 

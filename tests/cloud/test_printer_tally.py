@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +24,8 @@ CLOGGED = 0x03004006
 
 
 @pytest.fixture
-async def farm(tmp_path: Path) -> AsyncIterator[Farm]:
-    async with running_farm(tmp_path) as made:
+async def farm(database: str) -> AsyncIterator[Farm]:
+    async with running_farm(database) as made:
         yield made
 
 

@@ -18,6 +18,7 @@ from cloud.accounts import Accounts
 from cloud.accounts.sessions import Lifetimes
 from cloud.accounts.web import WebGate
 from cloud.api import errors, openapi
+from cloud.api.analytics import AnalyticsApi
 from cloud.api.api_keys import ApiKeysApi
 from cloud.api.assembly_tasks import AssemblyTasksApi
 from cloud.api.audit_log import AuditLogApi
@@ -233,6 +234,7 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *WorklistApi().endpoints(),
         *OrdersApi().endpoints(),
         *SyncLogsApi().endpoints(),
+        *AnalyticsApi().endpoints(),
         *HubsApi(printing.live, services.fleet).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]

@@ -4,14 +4,12 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cloud.api.shapes import Cents, Count, Id, ListQuery, Moment, Name, Short, Text
+from cloud.api.shapes import Cents, Count, Id, ListQuery, Moment, Name, Short, Text, When
 from cloud.production.orders import MAX_LINES, OrderStatus
 
 Source = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$(?!\n)")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
-Due = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z)?$(?!\n)")]
-"""A day, or a moment in UTC."""
 
 
 class OrderLineIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +63,7 @@ class OrderIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Unique within its source."""
     source: Source = "manual"
     external_id: Short | None = None
-    due_date: Due | None = None
+    due_date: When | None = None
     notes: Text = ""
     total_price: Cents | None = None
     """What the shop says, with shipping and discounts; `lines_total` is what the lines add up to."""
@@ -79,7 +77,7 @@ class OrderPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     order_number: Name | UnsetType = UNSET
     status: OrderStatus | UnsetType = UNSET
     """open, in_production, ready, fulfilled, one after the other; cancelled from any but fulfilled."""
-    due_date: Due | UnsetType | None = UNSET
+    due_date: When | UnsetType | None = UNSET
     notes: Text | UnsetType = UNSET
     total_price: Cents | UnsetType | None = UNSET
     currency: Currency | UnsetType | None = UNSET
@@ -117,6 +115,6 @@ class OrdersQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ordered_at_from: Moment | None = None
     ordered_at_to: Moment | None = None
     """Before this moment."""
-    due_date_from: Due | None = None
-    due_date_to: Due | None = None
+    due_date_from: When | None = None
+    due_date_to: When | None = None
     """Before this day or moment."""

@@ -18,6 +18,8 @@ Search = Annotated[str, Meta(max_length=100)]
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$(?!\n)")]
 """UTC, as the API writes it."""
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$(?!\n)")]
+When = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z)?$(?!\n)")]
+"""A day, or a moment in UTC."""
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Cents = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Port = Annotated[int, Meta(ge=1, le=65535)]

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud.api.errors import ApiError
-from cloud.api.shapes import Id, Line, ListQuery, Name, Short, Text
+from cloud.api.shapes import Id, Line, ListQuery, Name, Short, Text, When
 from cloud.api.tasks import TaskCollection
 from cloud.production.tasks import Priority, TaskStatus
 from cloud.storage.production import WORKLIST
@@ -19,8 +19,6 @@ MAX_METADATA: Final = 8000
 
 Minutes = Annotated[int, Meta(ge=0, le=1_000_000)]
 TaskType = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
-Due = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z)?$(?!\n)")]
-"""A day, or a moment in UTC."""
 
 
 class WorklistTaskIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +27,7 @@ class WorklistTaskIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     description: Text = ""
     task_type: TaskType = "manual"
     priority: Priority = "medium"
-    due_date: Due | None = None
+    due_date: When | None = None
     assembly_task_id: Id | None = None
     printer_id: Id | None = None
     assigned_to: Short | None = None
@@ -48,7 +46,7 @@ class WorklistTaskPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     status: TaskStatus | UnsetType = UNSET
     """The same as start, complete and cancel."""
     priority: Priority | UnsetType = UNSET
-    due_date: Due | UnsetType | None = UNSET
+    due_date: When | UnsetType | None = UNSET
     assembly_task_id: Id | UnsetType | None = UNSET
     printer_id: Id | UnsetType | None = UNSET
     assigned_to: Short | UnsetType | None = UNSET
@@ -90,8 +88,8 @@ class WorklistQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=
     printer_id: Id | None = None
     assembly_task_id: Id | None = None
     order_number: Short | None = None
-    due_date_from: Due | None = None
-    due_date_to: Due | None = None
+    due_date_from: When | None = None
+    due_date_to: When | None = None
     """Before this day or moment."""
 
 

@@ -95,6 +95,7 @@ print_jobs = Table(
     CheckConstraint("progress_percentage BETWEEN 0 AND 100", name="progress"),
     Index(None, "tenant_id", "status", "time_submitted"),
     Index(None, "tenant_id", "time_submitted"),
+    Index(None, "tenant_id", "time_completed"),
     Index(None, "print_file_id"),
     Index(None, "tenant_id", "printer_id", "time_submitted"),
     Index(None, "tenant_id", "product_sku_id"),

@@ -143,12 +143,15 @@ class Accounts:
             raise DomainError("bad_code", 401, "The code is wrong, or was used already. Wait for the next one.")
 
     async def by_key(self, key: Secret, address: str) -> Principal | None:
-        """Whom an API key speaks for. Raises TooManyAttemptsError for an address that has sent many bad ones."""
-        wait = self._bad_keys.wait(address)
-        if wait > 0:
-            raise TooManyAttemptsError(wait)
+        """Whom an API key speaks for. Raises TooManyAttemptsError for a bad one, after many from this address.
+
+        A good key is never held up: behind one address there may be many programs, and one that is misconfigured.
+        """
         principal = await self.keys.authenticate(key, address)
         if principal is None:
+            wait = self._bad_keys.wait(address)
+            if wait > 0:
+                raise TooManyAttemptsError(wait)
             self._bad_keys.attempt(address)
         return principal
 

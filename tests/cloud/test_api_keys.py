@@ -122,3 +122,11 @@ async def test_the_last_use_of_a_key_is_noted(cloud: Cloud) -> None:
     (listed,) = (await cloud.owner.ok("GET", PATH))["items"]
     assert (listed["id"], listed["last_used_address"]) == (made["id"], "127.0.0.1")
     assert listed["last_used_at"]
+
+
+async def test_many_bad_keys_are_held_up_and_a_good_one_beside_them_is_not(cloud: Cloud) -> None:
+    good, _ = await key(cloud, "printers:read")
+    async with Client(cloud.base, "pfk_key_abcdefghij_" + "a" * 52) as guesser:
+        statuses = [(await guesser.call("GET", "/api/printers/"))[0] for _ in range(55)]
+    assert (statuses[0], statuses[-1]) == (401, 429)
+    await good.ok("GET", "/api/printers/")

@@ -38,6 +38,7 @@ from cloud.api.print_jobs import JobsApi
 from cloud.api.printer_bulk import PrinterBulkApi
 from cloud.api.printer_controls import PrinterControlsApi
 from cloud.api.printer_files import PrinterFilesApi
+from cloud.api.printer_old_paths import PrinterOldPathsApi
 from cloud.api.printer_upkeep import PrinterUpkeepApi
 from cloud.api.printers import PrintersApi
 from cloud.api.product_skus import ProductSkusApi
@@ -218,6 +219,9 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
         *PrinterBulkApi(services.fleet, printing.jobs, printing.handling, printing.upkeep).endpoints(),
         *PrinterControlsApi(printing.handling).endpoints(),
+        *PrinterOldPathsApi(
+            printing.controls, printing.handling, printing.jobs, printing.files_on_printers
+        ).endpoints(),
         *PrinterFilesApi(printing.files_on_printers).endpoints(),
         *PrinterUpkeepApi(printing.upkeep, printing.live).endpoints(),
         *JobsApi(printing.jobs).endpoints(),

@@ -6,9 +6,10 @@ printer acknowledged it, or shows the effect; every other end is an error that s
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud.accounts.principal import Role
+from cloud.api.errors import ApiError
 from cloud.api.kit import Call, Endpoint, Handler
 from cloud.api.shapes import Color, Id
 from cloud.printing.asks import Answer
@@ -31,6 +32,8 @@ class CommandOut(Struct, frozen=True, kw_only=True):
     """The printer acknowledged the command, or shows its effect."""
 
     ok: bool = True
+    success: bool = True
+    """The same, as clients of the old system read it."""
     code: str = "done"
     message: str = "The printer took the command."
 
@@ -57,8 +60,24 @@ class FanIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CalibrateIn(Struct, frozen=True, forbid_unknown_fields=True):
-    options: Annotated[list[Calibration], Meta(min_length=1, max_length=7)]
-    """Done in one run; what a model lacks it passes over."""
+    """What to calibrate, in one run; what a model lacks it passes over."""
+
+    options: Annotated[list[Calibration], Meta(min_length=1, max_length=7)] | UnsetType = UNSET
+    bed_level: bool = True
+    """This and the next two: as clients of the old system ask. Heeded when `options` is left out."""
+    vibration_compensation: bool = True
+    motor_noise_calibration: bool = True
+
+    @property
+    def chosen(self) -> list[Calibration]:
+        if self.options is not UNSET:
+            return self.options
+        old: dict[Calibration, bool] = {
+            "bed": self.bed_level,
+            "vibration": self.vibration_compensation,
+            "motor_noise": self.motor_noise_calibration,
+        }
+        return [name for name, wanted in old.items() if wanted]
 
 
 class AmsLoadIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,10 +109,14 @@ class SkipIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GcodeIn(Struct, frozen=True, forbid_unknown_fields=True):
-    lines: Gcode
+    lines: Gcode | UnsetType = UNSET
     """G28 only as a whole: homing single axes drives the nozzle into the bed on some models."""
     while_printing: bool = False
     """Also in the middle of a print, which it may ruin."""
+    command: Gcode | UnsetType = UNSET
+    """The same as `lines`, as clients of the old system name it."""
+    wait_for_completion: bool = True
+    """Of the old system; not heeded: the answer comes when the printer has taken the lines."""
 
 
 class PrinterControlsApi:
@@ -147,7 +170,7 @@ class PrinterControlsApi:
 
     async def calibrate(self, call: Call, printer_id: Id, body: CalibrateIn) -> CommandOut:
         """Run calibrations on a printer that prints nothing."""
-        return done(await self._hands(call, printer_id).calibrate(body.options))
+        return done(await self._hands(call, printer_id).calibrate(body.chosen))
 
     async def ams_load(self, call: Call, printer_id: Id, body: AmsLoadIn) -> CommandOut:
         """Feed filament from a tray into the extruder."""
@@ -178,7 +201,11 @@ class PrinterControlsApi:
 
     async def gcode(self, call: Call, printer_id: Id, body: GcodeIn) -> CommandOut:
         """Send gcode as it is. The lines are kept in the audit log."""
-        return done(await self._hands(call, printer_id).gcode(body.lines, while_printing=body.while_printing))
+        hands = self._hands(call, printer_id)
+        lines = body.command if body.lines is UNSET else body.lines
+        if lines is UNSET:
+            raise ApiError(422, "invalid", "Say in `lines` what is to be sent.", details={"path": "$.lines"})
+        return done(await hands.gcode(lines, while_printing=body.while_printing))
 
     async def clean_error(self, call: Call, printer_id: Id) -> CommandOut:
         """Dismiss the error the printer shows."""

@@ -16,10 +16,15 @@ from cloud.storage.upkeep import MAINTENANCE_LOG
 class MaintenanceIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     type: Kind = "general"
     reason: Why = ""
+    maintenance_type: Kind | None = None
+    """This and `notes`: as clients of the old system name them."""
+    notes: Why | None = None
 
 
 class MaintenanceEnd(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     notes: Text = ""
+    task_id: str = ""
+    """Of the old system; not heeded: a printer is in one maintenance at a time."""
 
 
 class DisableIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +34,7 @@ class DisableIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class MaintenanceOut(Struct, frozen=True, kw_only=True):
     """The printer as it is now, and what that means, in words."""
 
+    success: bool = True
     printer: PrinterOut
     message: str
 
@@ -78,9 +84,8 @@ class PrinterUpkeepApi:
     async def maintenance_start(self, call: Call, printer_id: Id, body: MaintenanceIn) -> MaintenanceOut:
         """Give a printer no more jobs while somebody works on it. A job that is on it goes on."""
         actor = call.principal.actor
-        printer, busy = await self._upkeep.start(
-            call.store, printer_id, kind=body.type, reason=body.reason, actor=actor
-        )
+        kind, reason = body.maintenance_type or body.type, body.reason or body.notes or ""
+        printer, busy = await self._upkeep.start(call.store, printer_id, kind=kind, reason=reason, actor=actor)
         after = "The job on it goes on, and no other follows" if busy else "It gets no job"
         return MaintenanceOut(printer=self._out(printer), message=f"{after} until maintenance is completed.")
 

@@ -71,6 +71,7 @@ class PrintersApi:
             Endpoint("DELETE", one, self.delete, errors=(409,), versioned=True),
             Endpoint("GET", f"{one}/status", self.status),
             Endpoint("POST", f"{one}/connect", self.connect, errors=(409,)),
+            Endpoint("POST", f"{one}/reconnect", self.reconnect, errors=(409,)),
             Endpoint("POST", f"{one}/disconnect", self.disconnect, errors=(409,)),
             Endpoint("POST", f"{one}/trust", self.trust, errors=(409,)),
             Endpoint("POST", f"{one}/clear", self.clear, errors=(409,)),
@@ -139,6 +140,10 @@ class PrintersApi:
     async def connect(self, call: Call, printer_id: Id) -> PrinterOut:
         """Let the hub hold a session with the printer."""
         return self._out(await self._fleet.update(call.store, printer_id, {"connect": True}))
+
+    async def reconnect(self, call: Call, printer_id: Id) -> PrinterOut:
+        """Let the hub hold a session with the printer; the same as connect: a hub tries again by itself."""
+        return await self.connect(call, printer_id)
 
     async def disconnect(self, call: Call, printer_id: Id) -> PrinterOut:
         """Let the hub leave the printer alone."""

@@ -45,6 +45,10 @@ class Controls:
             raise not_found("printer")
         return one
 
+    def printers(self, tenant: TenantStore) -> list[LivePrinter]:
+        """The tenant's printers, in the user's order."""
+        return self._live.of_tenant(tenant.tenant_id)
+
     async def try_command(
         self,
         printer_id: str,

@@ -87,7 +87,9 @@ class Hands:
         return await self._do("home", expect=READY, otherwise=_PRINTING)
 
     async def calibrate(self, options: Collection[Calibration]) -> Answer:
-        """One run of everything named."""
+        """One run of everything named. DomainError invalid when nothing is."""
+        if not options:
+            raise DomainError("invalid", 422, "Say what is to be calibrated.")
         mask = sum(1 << get_args(Calibration).index(option) for option in set(options))
         return await self._do("calibrate", {"option": mask}, expect=READY, otherwise=_PRINTING)
 

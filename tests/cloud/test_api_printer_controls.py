@@ -91,7 +91,12 @@ async def shelf(tmp_path: Path, database: str) -> AsyncIterator[Shelf]:
 async def test_each_control_reaches_the_hub_as_its_command(shelf: Shelf) -> None:
     for path, body, name, args in CONTROLS:
         answer = await shelf.cloud.owner.ok("POST", f"{shelf.path}/{path}", body)
-        assert answer == {"ok": True, "code": "done", "message": "The printer took the command."}, path
+        assert answer == {
+            "ok": True,
+            "success": True,
+            "code": "done",
+            "message": "The printer took the command.",
+        }, path
         assert (shelf.heard[-1]["name"], shelf.heard[-1]["args"]) == (name, args), path
     assert len(shelf.heard) == len(CONTROLS)
 
@@ -169,6 +174,67 @@ async def test_the_same_key_is_the_same_command_and_another_printers_is_not(shel
 async def test_what_must_not_be_sent_is_not(shelf: Shelf, path: str, body: Any, answer: tuple[int, str]) -> None:
     assert (await shelf.refused(path, body))[:2] == answer
     assert shelf.heard == []
+
+
+async def test_the_old_systems_paths_and_names_do_the_same(shelf: Shelf) -> None:
+    owner, path = shelf.cloud.owner, f"/api/printers/{shelf.printer['printer_id']}"
+    old: list[tuple[str, Any, str, dict[str, Any]]] = [
+        ("light/on", None, "light", {"on": True}),
+        ("light/off", None, "light", {"on": False}),
+        ("light/toggle", None, "light", {"on": True}),
+        ("temp/nozzle", {"temperature": 205.9, "wait": True}, "temperature", {"nozzle": 205}),
+        ("temp/bed", {"temperature": 60}, "temperature", {"bed": 60}),
+        ("temp/off", None, "temperature", {"nozzle": 0, "bed": 0}),
+        ("filament/load", {"ams_slot": 2}, "ams_change", {"tray": 2}),
+        ("filament/unload", {}, "ams_change", {"tray": 255}),
+        ("filament/change", {"from_slot": 0, "to_slot": 3}, "ams_change", {"tray": 3}),
+        ("ams/reset", None, "ams_control", {"action": "reset"}),
+        ("print/pause", None, "pause", {}),
+        ("print/resume", None, "resume", {}),
+        ("print/stop", None, "stop", {}),
+        ("print/cancel", None, "stop", {}),
+        ("home", None, "home", {}),
+        ("calibrate", {}, "calibrate", {"option": 2 | 4 | 8}),
+        ("calibrate", {"bed_level": False, "vibration_compensation": False}, "calibrate", {"option": 8}),
+        ("gcode", {"command": "M106 S0", "wait_for_completion": False}, "gcode", {"lines": "M106 S0"}),
+    ]
+    for where, body, name, args in old:
+        assert (await owner.ok("POST", f"{path}/{where}", body))["success"] is True, where
+        assert (shelf.heard[-1]["name"], shelf.heard[-1]["args"]) == (name, args), where
+    assert await owner.refused("POST", f"{path}/temp/bed", {"temperature": 300}) == (422, "too_hot")
+    assert await owner.refused("POST", f"{path}/gcode", {}) == (422, "invalid")
+    nothing = dict.fromkeys(("bed_level", "vibration_compensation", "motor_noise_calibration"), False)
+    assert await owner.refused("POST", f"{path}/calibrate", nothing) == (422, "invalid")
+    assert await owner.refused("POST", f"{path}/cleared/toggle") == (409, "cleared")
+    started = {"maintenance_type": "belts", "notes": "squeak"}
+    began = (await owner.ok("POST", f"{path}/maintenance/start", started))["printer"]
+    assert (began["maintenance_type"], began["maintenance_reason"]) == ("belts", "squeak")
+    assert (await owner.ok("POST", f"{path}/maintenance/complete", {"task_id": "t-1"}))["success"] is True
+
+
+async def test_the_old_systems_looks_are_told(shelf: Shelf) -> None:
+    owner, path = shelf.cloud.owner, f"/api/printers/{shelf.printer['printer_id']}"
+    live = shelf.cloud.services.printing.live
+    ams = await owner.ok("GET", f"{path}/ams")
+    assert [slot["filament_type"] for slot in ams["ams_status"]["slots"]] == ["PLA"] * 4
+    assert (await owner.ok("GET", f"{path}/light/status"))["available"] is False
+    assert (await owner.ok("GET", f"{path}/print/progress"))["job_info"] is None
+    news = {"nozzle": 20.5, "nozzle_target": 210.0, "light": True, "state": "running", "percent": 7, "task": "part"}
+    live.status(shelf.printer["id"], False, news)
+    heat = (await owner.ok("GET", f"{path}/temperature"))["temperatures"]
+    assert heat["nozzle"] == {"current": 20.5, "target": 210.0, "is_heating": True}
+    assert heat["chamber"] == {"current": 0.0, "target": 0.0, "is_heating": False}
+    assert (await owner.ok("GET", f"{path}/light/status"))["light_on"] is True
+    job = (await owner.ok("GET", f"{path}/print/progress"))["job_info"]
+    assert (job["filename"], job["status"], job["progress"]["percentage"]) == ("part", "printing", 7)
+    info = await owner.ok("GET", f"{path}/info")
+    assert info["printer"] == {"id": "1", "name": "P1S", "model": "P1S", "enabled": True, "connected": True}
+    for quick in ("status-quick", "status-quick-fixed"):
+        assert (await owner.ok("GET", f"/api/printers/{quick}"))["printers"] == [
+            {"printer_id": "1", "name": "P1S", "model": "P1S", "connected": True, "status": "idle"}
+        ]
+    stranger = await shelf.cloud.stranger()
+    assert (await stranger.ok("GET", "/api/printers/status-quick"))["printers"] == []
 
 
 async def test_gcode_is_the_owners_and_every_line_is_in_the_audit_log(shelf: Shelf) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from cloud.api.kit import Call, Endpoint
 from cloud.api.shapes import Id, ListQuery, Moment, Short, Text
 from cloud.api.tasks import TaskCollection
 from cloud.production.tasks import Priority, TaskStatus, assembly_moved, check_assembly_change
@@ -40,6 +41,10 @@ class AssemblyTaskPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     notes: Text | UnsetType = UNSET
 
 
+class AssemblyDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    notes: Text | UnsetType = UNSET
+
+
 class AssemblyTaskOut(Struct, frozen=True, kw_only=True):
     id: str
     product_id: str | None
@@ -56,6 +61,15 @@ class AssemblyTaskOut(Struct, frozen=True, kw_only=True):
     created_at: str
     updated_at: str
     version: int
+
+
+class AssemblyWiki(Struct, frozen=True, kw_only=True):
+    """How to put it together."""
+
+    wiki_id: str | None
+    """None: nobody has written it, or the task is about no product."""
+    product_id: str | None
+    product_name: str | None
 
 
 class AssemblyTasksQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,7 +90,22 @@ class AssemblyTasksApi(TaskCollection):
     shape = AssemblyTaskOut
     new = AssemblyTaskIn
     patch = AssemblyTaskPatch
+    completion = AssemblyDone
     query = AssemblyTasksQuery
+
+    def endpoints(self) -> list[Endpoint]:
+        return [*super().endpoints(), Endpoint("GET", f"{self.path}{{id}}/wiki", self.wiki)]
+
+    async def wiki(self, call: Call, key: Id) -> AssemblyWiki:
+        """The instructions of the task's product, or of its finished good's."""
+
+        async def unit(tx: TenantTx) -> AssemblyWiki:
+            product = await queries.product_of_task(tx, await self._existing(tx, key)) or {}
+            return AssemblyWiki(
+                wiki_id=product.get("wiki_id"), product_id=product.get("id"), product_name=product.get("name")
+            )
+
+        return await call.store.read(unit)
 
     async def move(self, tx: TenantTx, task: Row, to: TaskStatus) -> dict[str, Any]:
         return await assembly_moved(tx, task, to)

@@ -1,6 +1,6 @@
 """/api/finished-goods: where the stock of SKUs lies, and what of it still has to be assembled."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -70,6 +70,16 @@ class FinishedGoodPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     is_active: bool | UnsetType = UNSET
 
 
+class StockIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    new_stock: Count
+    reason: Line = ""
+
+
+class AssemblyStockIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    new_quantity: Count
+    assembly_type: Literal["assembled", "needs_assembly"]
+
+
 class FinishedGoodOut(Struct, frozen=True, kw_only=True):
     id: str
     product_sku_id: str | None
@@ -124,8 +134,13 @@ class FinishedGoodsApi(Collection):
     query = FinishedGoodsQuery
 
     def endpoints(self) -> list[Endpoint]:
-        low = Endpoint("GET", f"{self.path}low-stock", self.low_stock, sorts=self.rows.sorts)
-        return [*super().endpoints(), low]
+        one = f"{self.path}{{id}}"
+        return [
+            *super().endpoints(),
+            Endpoint("GET", f"{self.path}low-stock", self.low_stock, sorts=self.rows.sorts),
+            Endpoint("PUT", f"{one}/stock", self.set_stock, errors=(409,), versioned=True),
+            Endpoint("PUT", f"{one}/assembly-stock", self.set_assembly_stock, errors=(409,), versioned=True),
+        ]
 
     def out(self, row: Row) -> FinishedGoodOut:
         return msgspec.convert({**row, "quantity": row["current_stock"]}, FinishedGoodOut)
@@ -137,6 +152,16 @@ class FinishedGoodsApi(Collection):
         sort = listing.sort or ("current_stock",)
         listing = msgspec.structs.replace(listing, filters=wanted, sort=sort)
         return await call.store.read(lambda tx: self._page(tx, listing))
+
+    async def set_stock(self, call: Call, key: Id, body: StockIn) -> FinishedGoodOut:
+        """Say how many pieces were counted; the difference becomes an adjustment in the ledger."""
+        change = FinishedGoodPatch(current_stock=body.new_stock, reason=body.reason)
+        return cast(FinishedGoodOut, await self.update(call, key, change))
+
+    async def set_assembly_stock(self, call: Call, key: Id, body: AssemblyStockIn) -> FinishedGoodOut:
+        """Say how many pieces are assembled, or still have to be."""
+        change = msgspec.convert({f"quantity_{body.assembly_type}": body.new_quantity}, FinishedGoodPatch)
+        return cast(FinishedGoodOut, await self.update(call, key, change))
 
     async def create(self, call: Call, body: Any) -> Any:
         return self.out(await call.store.write(lambda tx: self._created(tx, body)))

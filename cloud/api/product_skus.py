@@ -43,7 +43,7 @@ class ProductSkuIn(ProductSkuNew, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ProductSkuPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be changed; what is left out stays. Stock is changed by movements."""
+    """What is to be changed; what is left out stays."""
 
     product_id: Id | UnsetType = UNSET
     sku: Sku | UnsetType = UNSET
@@ -51,6 +51,8 @@ class ProductSkuPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hex_code: Color | UnsetType | None = UNSET
     filament_type: Name | UnsetType | None = UNSET
     quantity: Pieces | UnsetType = UNSET
+    stock_level: Count | UnsetType = UNSET
+    """Pieces counted: the difference becomes an adjustment in the ledger."""
     low_stock_threshold: Count | UnsetType = UNSET
     price: Cents | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
@@ -121,6 +123,13 @@ class ProductSkusApi(Collection):
 
     async def changing(self, tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:
         return await skus.checked_change(tx, before, values)
+
+    async def _changed(self, tx: TenantTx, key: str, body: Any, version: int | None) -> Row:
+        plain = msgspec.structs.replace(body, stock_level=UNSET)
+        row = await super()._changed(tx, key, plain, version)
+        if body.stock_level is UNSET:
+            return row
+        return await skus.set_stock(tx, row, body.stock_level, actor=tx.actor)
 
     async def removing(self, tx: TenantTx, before: Row) -> None:
         await skus.let_go(tx, [before])

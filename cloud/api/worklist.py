@@ -1,15 +1,16 @@
 """/api/worklist: what there is to do for people - clear a plate, change a spool, assemble, pack."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud.api.errors import ApiError
-from cloud.api.shapes import Id, Line, ListQuery, Name, Short, Text, When
+from cloud.api.shapes import Id, Line, ListQuery, Moment, Name, Short, Text, When
 from cloud.api.tasks import TaskCollection
-from cloud.production.tasks import Priority, TaskStatus
+from cloud.production.tasks import Priority, TaskStatus, worklist_moved
+from cloud.storage import clock
 from cloud.storage.production import WORKLIST
 from cloud.storage.store import Row
 from cloud.storage.tenant import TenantTx
@@ -26,6 +27,7 @@ class WorklistTaskIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     subtitle: Line = ""
     description: Text = ""
     task_type: TaskType = "manual"
+    status: Literal["pending"] = "pending"
     priority: Priority = "medium"
     due_date: When | None = None
     assembly_task_id: Id | None = None
@@ -53,6 +55,17 @@ class WorklistTaskPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     order_number: Short | UnsetType | None = UNSET
     estimated_time_minutes: Minutes | UnsetType | None = UNSET
     actual_time_minutes: Minutes | UnsetType | None = UNSET
+    started_at: Moment | UnsetType | None = UNSET
+    """Left out: when it was started here."""
+    completed_at: Moment | UnsetType | None = UNSET
+    """Left out: when it was completed here."""
+    metadata: dict[str, Any] | UnsetType = UNSET
+    """Replaces what was there."""
+
+
+class WorklistDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    actual_time_minutes: Minutes | UnsetType = UNSET
+    """Left out: the time since it was started."""
     metadata: dict[str, Any] | UnsetType = UNSET
     """Replaces what was there."""
 
@@ -100,7 +113,11 @@ class WorklistApi(TaskCollection):
     shape = WorklistTaskOut
     new = WorklistTaskIn
     patch = WorklistTaskPatch
+    completion = WorklistDone
     query = WorklistQuery
+
+    async def move(self, tx: TenantTx, task: Row, to: TaskStatus) -> dict[str, Any]:
+        return worklist_moved(task, to)
 
     async def creating(self, tx: TenantTx, values: dict[str, Any]) -> Mapping[str, Any]:
         _check_metadata(values)
@@ -108,7 +125,18 @@ class WorklistApi(TaskCollection):
 
     async def changing(self, tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:
         _check_metadata(values)
+        _check_moments(values)
         return await super().changing(tx, before, values)
+
+
+def _check_moments(values: Mapping[str, Any]) -> None:
+    """No 31st of February."""
+    for name in ("started_at", "completed_at"):
+        try:
+            clock.parse(values.get(name) or clock.now())
+        except ValueError:
+            sentence = "There is no such day or time."
+            raise ApiError(422, "invalid", sentence, details={"path": f"$.{name}"}) from None
 
 
 def _check_metadata(values: Mapping[str, Any]) -> None:

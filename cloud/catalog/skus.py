@@ -5,6 +5,7 @@ from typing import Any
 
 from cloud.catalog.colors import split_color
 from cloud.errors import DomainError, conflict
+from cloud.production.stock import MovementKind, move
 from cloud.storage import jobs as job_queries
 from cloud.storage import products as queries
 from cloud.storage.products import SKUS
@@ -18,10 +19,16 @@ async def create(tx: TenantTx, product_id: str, values: Mapping[str, Any], *, ac
     _split(columns)
     if columns.get("is_active", True):
         await _check_free(tx, columns["sku"], None)
-    if values.get("stock_level"):
-        sentence = "Create the SKU without stock, then book its stock as a movement."
-        raise DomainError("stock_is_booked", 422, sentence, path="$.stock_level")
-    return await SKUS.create(tx, {**columns, "product_id": product_id})
+    row = await SKUS.create(tx, {**columns, "product_id": product_id})
+    return await set_stock(tx, row, values.get("stock_level", 0), kind="opening", actor=actor)
+
+
+async def set_stock(tx: TenantTx, sku: Row, stock: int, *, kind: MovementKind = "adjustment", actor: str) -> Row:
+    """Bring a SKU, as it is in this transaction, to `stock` pieces by one movement; its row. Raises DomainError."""
+    if stock == sku["stock_level"]:
+        return sku
+    await move(tx, product_sku_id=sku["id"], delta=stock - sku["stock_level"], kind=kind, actor=actor)
+    return await SKUS.get(tx, sku["id"]) or sku
 
 
 async def checked_change(tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:

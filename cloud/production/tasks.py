@@ -13,14 +13,12 @@ TaskStatus = Literal["pending", "in_progress", "completed", "cancelled"]
 Priority = Literal["low", "medium", "high", "urgent"]
 
 MOVES: Final[Mapping[str, frozenset[str]]] = {
-    "pending": frozenset({"in_progress", "cancelled"}),
-    "in_progress": frozenset({"completed", "cancelled"}),
+    "pending": frozenset({"in_progress", "completed", "cancelled"}),  # small things are done without being started
+    "in_progress": frozenset({"pending", "completed", "cancelled"}),  # pending: put back for somebody else
     "completed": frozenset(),
     "cancelled": frozenset(),
 }
 _ADVICE: Final[Mapping[str, str]] = {
-    "pending": "Start it first, or cancel it.",
-    "in_progress": "Complete it, or cancel it.",
     "completed": "It is done: add another task.",
     "cancelled": "It was cancelled: add another task.",
 }
@@ -37,8 +35,23 @@ def moved(task: Row, to: TaskStatus) -> dict[str, Any]:
     if to not in MOVES[status]:
         sentence = f"A task that is {_spoken(status)} cannot become {_spoken(to)}. {_ADVICE[status]}"
         raise conflict("wrong_state", sentence, current=status)
-    stamps = {"in_progress": "started_at", "completed": "completed_at"}
-    return {"status": to, **({stamps[to]: clock.now()} if to in stamps else {})}
+    now = clock.now()
+    stamps: dict[str, dict[str, Any]] = {
+        "pending": {"started_at": None},
+        "in_progress": {"started_at": now},
+        "completed": {"started_at": task["started_at"] or now, "completed_at": now},
+        "cancelled": {},
+    }
+    return {"status": to, **stamps[to]}
+
+
+def worklist_moved(task: Row, to: TaskStatus) -> dict[str, Any]:
+    """As `moved`; a task that was started is told how long it took, unless somebody said so."""
+    changed = moved(task, to)
+    if changed and to == "completed" and task["started_at"] and task["actual_time_minutes"] is None:
+        spent = clock.parse(changed["completed_at"]) - clock.parse(task["started_at"])
+        changed["actual_time_minutes"] = max(0, round(spent.total_seconds() / 60))
+    return changed
 
 
 async def assembly_moved(tx: TenantTx, task: Row, to: TaskStatus) -> dict[str, Any]:

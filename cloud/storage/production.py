@@ -138,6 +138,22 @@ async def assemble(tx: TenantTx, good_id: str, quantity: int) -> Row | None:
 # ---- tasks
 
 
+async def product_of_task(tx: TenantTx, task: Row) -> Row | None:
+    """The (id, name, wiki_id) of what an assembly task puts together: its product, or that of its finished good."""
+    columns = (products.c.id, products.c.name, products.c.wiki_id)
+    mine = select(*columns).where(products.c.tenant_id == tx.tenant_id)
+    if task["product_id"] is not None:
+        return await tx.one(mine.where(products.c.id == task["product_id"]))
+    good, sku = finished_goods.c, product_skus.c
+    of_good = select(sku.product_id).where(
+        sku.tenant_id == tx.tenant_id,
+        good.tenant_id == tx.tenant_id,
+        good.product_sku_id == sku.id,
+        good.id == task["finished_good_id"],
+    )
+    return await tx.one(mine.where(products.c.id.in_(of_good)))
+
+
 async def forget_assembly_task(tx: TenantTx, task_id: str) -> None:
     """Worklist tasks let go of an assembly task that is about to go."""
     await _forget(tx, worklist_tasks, "assembly_task_id", task_id)

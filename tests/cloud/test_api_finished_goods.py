@@ -130,3 +130,14 @@ async def test_a_migrated_one_without_a_sku_opens_the_ledger_when_it_gets_one(cl
     assert changed["current_stock"] == 6
     assert [delta for _, delta, _ in await movements(cloud, key)] == [5, 1]
     assert await stock_of(cloud, sku) == 6
+
+
+async def test_stock_and_assembly_are_set_by_their_own_paths(cloud: Cloud) -> None:
+    sku = await add_sku(cloud)
+    one = PATH + (await good(cloud, sku, current_stock=2))["id"]
+    assert (await cloud.owner.ok("PUT", f"{one}/stock", {"new_stock": 5, "reason": "found"}))["current_stock"] == 5
+    body = {"new_quantity": 3, "assembly_type": "needs_assembly"}
+    changed = await cloud.owner.ok("PUT", f"{one}/assembly-stock", body)
+    assert (changed["quantity_needs_assembly"], changed["quantity_assembled"], changed["current_stock"]) == (3, 0, 5)
+    assert await movements(cloud, changed["id"]) == [("opening", 2, ""), ("adjustment", 3, "found")]
+    assert await stock_of(cloud, sku) == 5

@@ -165,12 +165,6 @@ async def test_skus_are_added_listed_and_changed_within_their_product(cloud: Clo
     assert await cloud.owner.refused("POST", SKUS, {**body, "product_id": "prd_none"}) == (422, "unknown_reference")
 
 
-async def test_stock_is_not_changed_by_hand(cloud: Cloud) -> None:
-    made = await product(cloud, "Bracket", "BR-BLK")
-    refused = await cloud.owner.refused("PATCH", SKUS + made["skus"][0]["id"], {"stock_level": 5})
-    assert refused == (422, "invalid")
-
-
 async def test_a_sku_in_use_is_unique_and_a_retired_one_gives_its_name_free(cloud: Cloud) -> None:
     made = await product(cloud, "Bracket", "BR-BLK")
     old = SKUS + made["skus"][0]["id"]

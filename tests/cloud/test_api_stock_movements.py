@@ -85,3 +85,18 @@ async def test_the_ledger_is_filtered_and_exported(cloud: Cloud) -> None:
     stranger = await cloud.stranger()
     assert (await stranger.ok("GET", PATH))["total"] == 0
     assert await stranger.refused("POST", PATH, {"product_sku_id": skus[0], "delta": 1}) == (422, "unknown_reference")
+
+
+async def test_a_skus_stock_opens_the_ledger_and_a_count_adjusts_it(cloud: Cloud) -> None:
+    product = await cloud.owner.ok("POST", "/api/products/", {"name": "Bracket"})
+    made = await cloud.owner.ok("POST", f"/api/products/{product['id']}/skus", {"sku": "BR-BLACK", "stock_level": 8})
+    assert made["stock_level"] == 8
+    one = f"/api/product-skus/{made['id']}"
+    counted = await cloud.owner.ok("PATCH", one, {"stock_level": 5, "price": 999})
+    assert (counted["stock_level"], counted["price"]) == (5, 999)
+    listed = await cloud.owner.ok("GET", f"{PATH}?product_sku_id={made['id']}&sort=at")
+    assert [(row["kind"], row["delta"]) for row in listed["items"]] == [("opening", 8), ("adjustment", -3)]
+    stale = {"if-match": f'"v{made["version"]}"'}
+    assert await cloud.owner.refused("PATCH", one, {"stock_level": 8}, headers=stale) == (412, "stale")
+    assert await stock_of(cloud, made["id"]) == 5
+    assert await cloud.owner.refused("DELETE", one) == (409, "in_use")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloud.storage import clock
 from tests.cloud.api_kit import JSON, Cloud, running_cloud
 
 PATH = "/api/worklist/"
@@ -51,11 +52,24 @@ async def test_metadata_is_an_object_of_bounded_size(cloud: Cloud) -> None:
 async def test_a_task_is_started_completed_and_cancelled(cloud: Cloud) -> None:
     done, dropped = await task(cloud), await task(cloud)
     for verb, status in (("start", "in_progress"), ("complete", "completed")):
-        assert (await cloud.owner.ok("POST", f"{PATH}{done['id']}/{verb}"))["status"] == status
+        assert (await cloud.owner.ok("POST", f"{PATH}{done['id']}/{verb}", {}))["status"] == status
     assert (await cloud.owner.ok("POST", f"{PATH}{dropped['id']}/cancel"))["status"] == "cancelled"
     assert await cloud.owner.refused("POST", f"{PATH}{dropped['id']}/start") == (409, "wrong_state")
     late = {"if-match": f'"v{done["version"]}"'}
-    assert await cloud.owner.refused("POST", f"{PATH}{done['id']}/complete", headers=late) == (412, "stale")
+    assert await cloud.owner.refused("POST", f"{PATH}{done['id']}/complete", {}, headers=late) == (412, "stale")
+
+
+async def test_how_long_a_task_took_is_told_or_said(cloud: Cloud) -> None:
+    measured, said = await task(cloud), await task(cloud)
+    earlier = clock.after(-600)
+    await cloud.owner.ok("PATCH", PATH + measured["id"], {"status": "in_progress", "started_at": earlier})
+    done = await cloud.owner.ok("POST", f"{PATH}{measured['id']}/complete", {})
+    assert (done["started_at"], done["actual_time_minutes"]) == (earlier, 10)
+    never = {"started_at": "2026-02-31T00:00:00Z"}
+    assert await cloud.owner.refused("PATCH", PATH + said["id"], never) == (422, "invalid")
+    body = {"actual_time_minutes": 3, "metadata": {"good": 9}}
+    done = await cloud.owner.ok("POST", f"{PATH}{said['id']}/complete", body)
+    assert (done["actual_time_minutes"], done["metadata"]) == (3, {"good": 9})
 
 
 async def test_the_list_is_filtered_and_sorted_by_what_matters(cloud: Cloud) -> None:

@@ -2868,6 +2868,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/finished-goods/{id}/stock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say how many pieces were counted; the difference becomes an adjustment in the ledger
+         * @description Say how many pieces were counted; the difference becomes an adjustment in the ledger.
+         */
+        put: operations["finished_goods_set_stock"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/finished-goods/{id}/assembly-stock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say how many pieces are assembled, or still have to be
+         * @description Say how many pieces are assembled, or still have to be.
+         */
+        put: operations["finished_goods_set_assembly_stock"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/assembly-tasks/": {
         parameters: {
             query?: never;
@@ -2994,8 +3034,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Finish a assembly task
-         * @description Finish a assembly task.
+         * Finish a assembly task, also one that was not started
+         * @description Finish a assembly task, also one that was not started.
          */
         post: operations["assembly_tasks_complete"];
         delete?: never;
@@ -3018,6 +3058,26 @@ export interface paths {
          * @description Give a assembly task up.
          */
         post: operations["assembly_tasks_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assembly-tasks/{id}/wiki": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The instructions of the task's product, or of its finished good's
+         * @description The instructions of the task's product, or of its finished good's.
+         */
+        get: operations["assembly_tasks_wiki"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3150,8 +3210,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Finish a worklist task
-         * @description Finish a worklist task.
+         * Finish a worklist task, also one that was not started
+         * @description Finish a worklist task, also one that was not started.
          */
         post: operations["worklist_complete"];
         delete?: never;
@@ -5108,7 +5168,7 @@ export interface components {
         };
         /**
          * ProductSkuPatch
-         * @description What is to be changed; what is left out stays. Stock is changed by movements.
+         * @description What is to be changed; what is left out stays.
          */
         ProductSkuPatch: {
             product_id?: string;
@@ -5117,6 +5177,8 @@ export interface components {
             hex_code?: string | null;
             filament_type?: string | null;
             quantity?: number;
+            /** @description Pieces counted: the difference becomes an adjustment in the ledger. */
+            stock_level?: number;
             low_stock_threshold?: number;
             price?: number | null;
             is_active?: boolean;
@@ -5395,6 +5457,18 @@ export interface components {
             ids: string[];
             changes?: components["schemas"]["FinishedGoodPatch"];
         };
+        /** StockIn */
+        StockIn: {
+            new_stock: number;
+            /** @default  */
+            reason?: string;
+        };
+        /** AssemblyStockIn */
+        AssemblyStockIn: {
+            new_quantity: number;
+            /** @enum {unknown} */
+            assembly_type: "assembled" | "needs_assembly";
+        };
         /**
          * Page[AssemblyTaskOut]
          * @description Part of a list, and how long the whole is.
@@ -5475,6 +5549,20 @@ export interface components {
             ids: string[];
             changes?: components["schemas"]["AssemblyTaskPatch"];
         };
+        /** AssemblyDone */
+        AssemblyDone: {
+            notes?: string;
+        };
+        /**
+         * AssemblyWiki
+         * @description How to put it together.
+         */
+        AssemblyWiki: {
+            /** @description None: nobody has written it, or the task is about no product. */
+            wiki_id: string | null;
+            product_id: string | null;
+            product_name: string | null;
+        };
         /**
          * Page[WorklistTaskOut]
          * @description Part of a list, and how long the whole is.
@@ -5517,6 +5605,11 @@ export interface components {
             description?: string;
             /** @default manual */
             task_type?: string;
+            /**
+             * @default pending
+             * @enum {unknown}
+             */
+            status?: "pending";
             /**
              * @default medium
              * @enum {unknown}
@@ -5562,6 +5655,10 @@ export interface components {
             order_number?: string | null;
             estimated_time_minutes?: number | null;
             actual_time_minutes?: number | null;
+            /** @description Left out: when it was started here. */
+            started_at?: string | null;
+            /** @description Left out: when it was completed here. */
+            completed_at?: string | null;
             /** @description Replaces what was there. */
             metadata?: Record<string, never>;
         };
@@ -5574,6 +5671,13 @@ export interface components {
             action: "delete" | "update";
             ids: string[];
             changes?: components["schemas"]["WorklistTaskPatch"];
+        };
+        /** WorklistDone */
+        WorklistDone: {
+            /** @description Left out: the time since it was started. */
+            actual_time_minutes?: number;
+            /** @description Replaces what was there. */
+            metadata?: Record<string, never>;
         };
         /**
          * Page[OrderOut]
@@ -21470,6 +21574,244 @@ export interface operations {
             };
         };
     };
+    finished_goods_set_stock: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StockIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinishedGoodOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    finished_goods_set_assembly_stock: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version to be changed; refused with 412 when it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssemblyStockIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinishedGoodOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     assembly_tasks_list: {
         parameters: {
             query?: {
@@ -22260,7 +22602,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssemblyDone"];
+            };
+        };
         responses: {
             /** @description Done. */
             200: {
@@ -22269,6 +22615,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssemblyTaskOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
             /** @description Nobody is logged in. */
@@ -22309,6 +22664,33 @@ export interface operations {
             };
             /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22388,6 +22770,64 @@ export interface operations {
             };
             /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    assembly_tasks_wiki: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyWiki"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23200,7 +23640,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorklistDone"];
+            };
+        };
         responses: {
             /** @description Done. */
             200: {
@@ -23209,6 +23653,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorklistTaskOut"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
             /** @description Nobody is logged in. */
@@ -23249,6 +23702,33 @@ export interface operations {
             };
             /** @description The thing was changed meanwhile: it is of another version than If-Match says. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The body has the wrong media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The request is understood and refused; the error names the place. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

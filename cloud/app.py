@@ -4,20 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import msgspec
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 
 from cloud import __version__
 from cloud.accounts import Accounts
 from cloud.accounts.sessions import Lifetimes
 from cloud.accounts.web import WebGate
-from cloud.api import errors, openapi
+from cloud.api import errors
 from cloud.api.analytics import AnalyticsApi
 from cloud.api.api_keys import ApiKeysApi
 from cloud.api.assembly_tasks import AssemblyTasksApi
@@ -26,6 +23,7 @@ from cloud.api.auth import AuthApi
 from cloud.api.build_plate_types import BuildPlateTypesApi
 from cloud.api.color_presets import ColorPresetsApi
 from cloud.api.dashboard import Dashboard
+from cloud.api.document import Document
 from cloud.api.edge import Edge
 from cloud.api.files import FilesApi
 from cloud.api.finished_goods import FinishedGoodsApi
@@ -246,14 +244,9 @@ def _endpoints(services: Services) -> list[Endpoint]:
 
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints = _endpoints(services)
-    document = msgspec.json.encode(openapi.build(endpoints, version=__version__, cookie=services.gate.cookie))
-
-    async def describe(_request: Request) -> Response:
-        return Response(document, 200, {"cache-control": "no-cache"}, "application/json")
-
     return [
         *Router(services.store, services.gate, {"printers": printers.id_of_number}).routes(endpoints),
-        Route("/api/openapi.json", describe),
+        *Document(endpoints, version=__version__, cookie=services.gate.cookie).routes(),
         services.browsers.route(),
         services.hubs.route(),
         Mount("/", Dashboard(services.settings.dashboard_dir)),

@@ -60,7 +60,8 @@ class Ping(msgspec.Struct, tag_field="type", tag="ping"):
     """Answered by `pong`."""
 
 
-_decoder = msgspec.json.Decoder(Subscribe | Unsubscribe | Watch | Pace | Ping)
+Said = Subscribe | Unsubscribe | Watch | Pace | Ping
+_decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 
 class Prover(Protocol):
@@ -147,7 +148,7 @@ class BrowserSocket:
             else:
                 self._obey(message)
 
-    def _obey(self, message: Subscribe | Unsubscribe | Watch | Pace | Ping) -> None:
+    def _obey(self, message: Said) -> None:
         match message:
             case Subscribe():
                 self._subscribe(message)

@@ -201,5 +201,5 @@ async def test_every_route_of_the_application_is_in_the_document(cloud: Cloud) -
 def _app_paths(cloud: Cloud) -> list[str]:
     from cloud.app import _routes
 
-    outside = {"/api/openapi.json", "/api/v1/ws", "/hub/v1/link", ""}
+    outside = {"/api/openapi.json", "/api/asyncapi.json", "/api/docs", "/api/v1/ws", "/hub/v1/link", ""}
     return [path for route in _routes(cloud.services) if (path := getattr(route, "path", "")) not in outside]

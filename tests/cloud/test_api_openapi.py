@@ -121,8 +121,15 @@ async def test_every_answer_carries_the_security_headers_and_a_request_id(cloud:
         assert answer.headers["x-request-id"].startswith("req_")
 
 
-@pytest.mark.timeout(600)
-async def test_schemathesis_finds_no_fault(cloud: Cloud, tmp_path: Path) -> None:
+@pytest.fixture
+async def either(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
+    async with running_cloud(tmp_path, database_url=database) as cloud:
+        yield cloud
+
+
+@pytest.mark.timeout(3000 if CASES else 600)
+async def test_schemathesis_finds_no_fault(either: Cloud, tmp_path: Path) -> None:
+    cloud = either
     printer = await cloud.printer()
     _, file = await cloud.owner.upload(build_sample(PRESETS["bracket_p1s"]))
     await cloud.owner.ok("POST", "/api/print-jobs/", {"print_file_id": file["id"], "hold": True})

@@ -5,7 +5,7 @@
 BIN := .venv/bin
 PYTEST_WORKERS ?= 3
 
-.PHONY: help setup demo test lint format types bench firmware flash lock clean
+.PHONY: help setup demo test lint format types bench migrate firmware flash lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -37,6 +37,10 @@ types: setup ## generate the dashboard's types from the API's OpenAPI document
 
 bench: setup ## run every benchmark; ARGS="latency" to choose
 	@$(BIN)/python -m tools.bench $(ARGS)
+
+migrate: ## move a farm from the Raspberry Pi; ARGS="--from tenant.db --files files" looks, with --apply it moves
+	@tools/setup.sh farm
+	@$(BIN)/python -m tools.migrate $(ARGS)
 
 firmware: setup ## compile the hub's application into build/hub
 	@$(BIN)/python -m tools.build_firmware

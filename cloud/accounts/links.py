@@ -212,6 +212,16 @@ class Links:
             log.warning(event, email=email, url=url)
 
 
+async def owner_link(store: Store, tenant_id: str, email: str, address: str) -> Secret:
+    """An address whose first visitor becomes an owner of this farm: for a farm that was made without anybody."""
+    token = _token()
+    link = queries.new(
+        purpose="invitation", email=email, seconds=INVITATION_DAYS * 86400, tenant_id=tenant_id, role="owner"
+    )
+    await store.write(lambda tx: queries.create(tx, link, _hashed(token)))
+    return Secret(f"{address}/invite#{token}")
+
+
 async def _usable(tx: Tx, token: Secret, *purposes: str) -> Link:
     for purpose in purposes:
         link = await queries.by_token(tx, _hashed(token.reveal()), purpose)

@@ -58,8 +58,9 @@ live WebSocket. Make an API key (<a href="#api_keys_create">POST /api/api-keys/<
 <code>Authorization: Bearer pfk_…</code>.</p>
 <p>An answer with a <code>version</code> has an <code>ETag</code>: repeat it as <code>If-Match</code> to change exactly
 what you saw, or get 412. A creation or a command with an <code>Idempotency-Key</code> of your making is carried out
-once, however often it is sent. Lists take <code>limit</code>, <code>offset</code>, <code>search</code>, <code>sort</code> and
-filters named as their fields.</p>
+once, however often it is sent.</p>
+<p>Lists take <code>limit</code>, <code>offset</code>, <code>search</code>, <code>sort</code> and filters named as their
+fields.</p>
 <pre>curl https://farm.example/api/color-presets/ -H "Authorization: Bearer $KEY" -H "Idempotency-Key: $(uuidgen)" \\
      --json '{"color_name": "Black", "hex_code": "#000000", "filament_type": "PLA"}'</pre>
 """

@@ -1,0 +1,7 @@
+"""`python -m tools.migrate`."""
+
+import sys
+
+from tools.migrate.cli import main
+
+sys.exit(main())

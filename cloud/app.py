@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount
 
 from cloud import __version__
 from cloud.accounts import Accounts
+from cloud.accounts.oidc import Oidc, OidcSettings
 from cloud.accounts.sessions import Lifetimes
 from cloud.accounts.web import WebGate
 from cloud.api import errors
@@ -31,6 +32,7 @@ from cloud.api.health import HealthApi
 from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
+from cloud.api.oidc import OidcApi
 from cloud.api.orders import OrdersApi
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printer_bulk import PrinterBulkApi
@@ -103,6 +105,9 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         stack.push_async_callback(postman.close)
         accounts = _accounts(settings, store, bus, ring, postman=postman, vault=vault)
         await accounts.start()
+        oidc = _oidc(settings, store, ring, accounts)
+        if oidc is not None:
+            stack.push_async_callback(oidc.close)
         stack.push_async_callback(accounts.close)
         await _first_start(settings, accounts)
         gate = WebGate(
@@ -138,6 +143,7 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             keeping=BlobKeeping(store, blobs),
             vault=vault,
             accounts=accounts,
+            oidc=oidc,
             gate=gate,
             printing=printing,
             fleet=Fleet(vault, printing.live, bus),
@@ -181,6 +187,19 @@ def _accounts(
     return Accounts(store, bus, ring, postman, vault, lifetimes=lifetimes, address=settings.address, signup=signup)
 
 
+def _oidc(settings: Settings, store: Store, ring: KeyRing, accounts: Accounts) -> Oidc | None:
+    if not settings.oidc_issuer or settings.oidc_client_secret is None:
+        return None
+    provider = OidcSettings(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        name=settings.oidc_name,
+        redirect=f"{settings.address}/api/auth/oidc/callback",
+    )
+    return Oidc(store, accounts.sessions, ring, provider)
+
+
 def _timing(settings: Settings) -> Timing:
     return Timing(
         beat_ms=settings.beat_ms,
@@ -207,6 +226,7 @@ def _endpoints(services: Services) -> list[Endpoint]:
     printing = services.printing
     return [
         *AuthApi(services.accounts, services.gate).endpoints(),
+        *OidcApi(services.accounts, services.gate, services.oidc, secure=services.settings.secure_cookies).endpoints(),
         *SessionsApi(services.accounts).endpoints(),
         *UsersApi(services.accounts).endpoints(),
         *TwoFactorApi(services.accounts).endpoints(),

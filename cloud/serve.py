@@ -15,6 +15,8 @@ import structlog
 import uvicorn
 
 from cloud import logs
+from cloud import rekey as rekeying
+from cloud.accounts.links import new_farm_link
 from cloud.app import create_app
 from cloud.data_dir import DataDirError, locked
 from cloud.draining import Draining
@@ -22,7 +24,8 @@ from cloud.settings import Settings, SettingsError
 from cloud.sockets import SocketProtocol
 from cloud.storage import migrations
 from cloud.storage.migrations.runner import MigrationError, UnknownRevisionError
-from cloud.storage.secrets import SecretKeyError
+from cloud.storage.secrets import Secret, SecretKeyError, Vault
+from cloud.storage.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -144,15 +147,67 @@ def _refuse(sentence: str) -> int:
     return 1
 
 
+def rekey(settings: Settings) -> int:
+    """Seal every secret at rest again under the first key of the ring; prints how many."""
+
+    async def work() -> dict[str, int]:
+        vault = Vault(settings.key_ring())
+        await migrations.migrate(settings.database)
+        store = await Store.open(settings.database)
+        try:
+            return await rekeying.rekey(store, vault)
+        finally:
+            await store.close()
+
+    logs.configure(settings.log_format, "warning")
+    try:
+        with locked(settings.data_dir):
+            for table, count in asyncio.run(work()).items():
+                print(f"{table}: {count} sealed again")
+    except (DataDirError, SecretKeyError, UnknownRevisionError, MigrationError) as error:
+        return _refuse(str(error))
+    return 0
+
+
+def add_farm(settings: Settings, name: str, email: str) -> int:
+    """Print a link whose first visitor becomes the owner of a new farm."""
+
+    async def work() -> Secret:
+        await migrations.migrate(settings.database)
+        store = await Store.open(settings.database)
+        try:
+            return await new_farm_link(store, name, email, settings.address)
+        finally:
+            await store.close()
+
+    logs.configure(settings.log_format, "warning")
+    try:
+        print(asyncio.run(work()).reveal())
+    except (SecretKeyError, UnknownRevisionError, MigrationError) as error:
+        return _refuse(str(error))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m cloud [--port N] [--host ADDRESS] [--data-dir DIR]`; all else from PRINTFARM_* variables."""
+    """`python -m cloud [--port N] [--host ADDRESS] [--data-dir DIR] [rekey | add-farm NAME EMAIL]`.
+
+    All else comes from PRINTFARM_* variables.
+    """
     parser = ArgumentParser(prog="printfarm", description="The PrintFarm cloud. Settings: PRINTFARM_* variables.")
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on, 0 = any free one")
     parser.add_argument("--data-dir", type=Path, help="where database, files and keys are")
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    commands = parser.add_subparsers(dest="command", metavar="command", help="left out: serve")
+    commands.add_parser("rekey", help="seal every secret again under the first of the PRINTFARM_SECRET_KEY keys")
+    farm = commands.add_parser("add-farm", help="print a link that makes a new farm and its owner")
+    farm.add_argument("name")
+    farm.add_argument("email")
+    given = parser.parse_args(arguments)
+    own = {name: getattr(given, name) for name in ("host", "port", "data_dir") if getattr(given, name) is not None}
     try:
-        settings = msgspec.structs.replace(Settings.from_env(), **given).checked()
+        settings = msgspec.structs.replace(Settings.from_env(), **own).checked()
     except SettingsError as error:
         return _refuse(str(error))
-    return run(settings)
+    if given.command == "rekey":
+        return rekey(settings)
+    return add_farm(settings, given.name, given.email) if given.command == "add-farm" else run(settings)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cloud.accounts import Accounts
+from cloud.accounts.oidc import Oidc
 from cloud.accounts.web import WebGate
 from cloud.bus import Bus
 from cloud.catalog.keeping import BlobKeeping
@@ -30,6 +31,7 @@ class Services:
     """Through which rows get and lose bytes in `blobs`."""
     vault: Vault
     accounts: Accounts
+    oidc: Oidc | None
     gate: WebGate
     """Reads who a request or a handshake speaks for, and checks its origin."""
     printing: Printing

@@ -48,6 +48,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every login ends after so long."""
     signup: Literal["closed", "open"] = "closed"
     """Whether strangers may make farms of their own here."""
+    oidc_issuer: str = ""
+    """An OpenID Connect provider to log in at, such as `https://accounts.example.com`; empty = none."""
+    oidc_client_id: str = ""
+    oidc_client_secret: Secret | None = None
+    oidc_name: str = "single sign-on"
+    """On the button of the login page."""
     smtp_url: Secret | None = None
     """`smtp://user:password@host:587` or `smtps://…`; unset = no mail: links are shown to whoever may pass them on."""
     mail_from: str = "PrintFarm <printfarm@localhost>"
@@ -101,6 +107,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(f"{PREFIX}{name.upper()} must be at least 1")
         if self.smtp_url and urlsplit(self.smtp_url.reveal()).scheme not in ("smtp", "smtps"):
             raise SettingsError(f"{PREFIX}SMTP_URL must begin with smtp:// or smtps://")
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise SettingsError(f"{PREFIX}OIDC_ISSUER takes {PREFIX}OIDC_CLIENT_ID and {PREFIX}OIDC_CLIENT_SECRET")
+        issuer = urlsplit(self.oidc_issuer)
+        if self.oidc_issuer and issuer.scheme != "https" and issuer.hostname not in ("127.0.0.1", "localhost"):
+            raise SettingsError(f"{PREFIX}OIDC_ISSUER must begin with https://")
         if self.drain_seconds < 0:
             raise SettingsError(f"{PREFIX}DRAIN_SECONDS must not be negative")
         if bool(self.demo_email) != bool(self.demo_password):

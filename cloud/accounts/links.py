@@ -174,18 +174,11 @@ class Links:
         async def work() -> Mail | None:
             if await self._store.read(lambda tx: people.by_email(tx, email)) is not None:
                 return mails.known_already(email, self._address)
-            url = await self.signup_link(email, farm)
+            url = (await new_farm_link(self._store, farm, email, self._address)).reveal()
             self._log_unless_mailed("somebody signs up: this link makes his farm", email, url)
             return mails.signup(email, farm, url)
 
         self._postman.later(work)
-
-    async def signup_link(self, email: str, farm: str) -> str:
-        """An address whose first visitor becomes the owner of a new farm."""
-        token = _token()
-        link = queries.new(purpose="signup", email=email, seconds=SIGNUP_SECONDS, name=farm)
-        await self._store.write(lambda tx: queries.create(tx, link, _hashed(token)))
-        return self._url("invite", token)
 
     # ---- inside
 
@@ -210,6 +203,14 @@ class Links:
         """Without a mail server the log is the only way out, as for the first owner's link."""
         if not self._postman.works:
             log.warning(event, email=email, url=url)
+
+
+async def new_farm_link(store: Store, farm: str, email: str, address: str) -> Secret:
+    """An address whose first visitor becomes the owner of a new farm."""
+    token = _token()
+    link = queries.new(purpose="signup", email=email, seconds=SIGNUP_SECONDS, name=farm)
+    await store.write(lambda tx: queries.create(tx, link, _hashed(token)))
+    return Secret(f"{address}/invite#{token}")
 
 
 async def owner_link(store: Store, tenant_id: str, email: str, address: str) -> Secret:

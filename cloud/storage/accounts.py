@@ -78,6 +78,17 @@ async def by_email(tx: Tx, email: str) -> User | None:
     return None if row is None else msgspec.convert(row, User)
 
 
+async def by_oidc_subject(tx: Tx, subject: str) -> User | None:
+    row = await tx.one(select(*USER).where(users.c.oidc_subject == subject))
+    return None if row is None else msgspec.convert(row, User)
+
+
+async def bind_oidc_subject(tx: Tx, user_id: str, subject: str) -> bool:
+    """False when the person is bound to another one already."""
+    unbound = (users.c.id == user_id, users.c.oidc_subject.is_(None))
+    return await tx.run(update(users).where(*unbound).values(oidc_subject=subject)) == 1
+
+
 async def get(tx: TenantTx, user_id: str) -> User | None:
     row = await tx.one(select(*USER).where(users.c.tenant_id == tx.tenant_id, users.c.id == user_id))
     return None if row is None else msgspec.convert(row, User)

@@ -85,6 +85,13 @@ async def open_invitation(tx: TenantTx, email: str) -> str | None:
     return None if found is None else str(found)
 
 
+async def invitation_of(tx: Tx, email: str) -> Link | None:
+    """The newest invitation to this address, of any tenant, that still counts."""
+    where = (links.c.purpose == "invitation", links.c.email == email.lower(), _open())
+    row = await tx.one(select(*_LINK).where(*where).order_by(links.c.created_at.desc()).limit(1))
+    return None if row is None else msgspec.convert(row, Link)
+
+
 async def forget_old(tx: Tx) -> int:
     return await tx.run(delete(links).where(links.c.expires_at < clock.after(-KEEP_DAYS * 86400)))
 

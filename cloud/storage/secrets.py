@@ -118,14 +118,15 @@ class Vault:
     """Seals and opens secrets that are kept in rows."""
 
     def __init__(self, ring: KeyRing) -> None:
-        self._current = ring.current
+        self.current = ring.current
+        """Id of the key that seals."""
         self._ciphers = {key_id: AESGCM(ring.derive("printfarm secrets at rest", key_id)) for key_id in ring.ids}
 
     def seal(self, secret: Secret, *, tenant: str, table: str, row: str, column: str) -> str:
         nonce = secrets.token_bytes(NONCE_BYTES)
         place = _place(tenant, table, row, column)
-        sealed = self._ciphers[self._current].encrypt(nonce, secret.reveal().encode(), place)
-        return f"{_VERSION}.{self._current}.{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
+        sealed = self._ciphers[self.current].encrypt(nonce, secret.reveal().encode(), place)
+        return f"{_VERSION}.{self.current}.{base64.urlsafe_b64encode(nonce + sealed).decode('ascii')}"
 
     def open(self, sealed: str, *, tenant: str, table: str, row: str, column: str) -> Secret:
         """Raises SecretKeyError when it was sealed elsewhere, with a key that is gone, or was damaged."""

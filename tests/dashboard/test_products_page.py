@@ -39,9 +39,10 @@ async def test_a_product_is_made_and_gets_its_skus(desk: Desk, product: str) -> 
     page = desk.page
     await page.goto("/products")
     await page.get_by_role("button", name="Add product").click()
-    await page.get_by_label("Name").fill("Lamp")
-    await page.get_by_label("Category").fill("Light")
-    await page.get_by_role("dialog").get_by_role("button", name="Add product").click()
+    new = page.get_by_role("dialog", name="Add a product")
+    await new.get_by_label("Name").fill("Lamp")
+    await new.get_by_label("Category").fill("Light")
+    await new.get_by_role("button", name="Add product").click()
     sheet = page.get_by_role("dialog", name="Lamp")
     await sheet.get_by_role("button", name="Add SKU").click()
     form = page.get_by_role("dialog", name="Add a SKU")

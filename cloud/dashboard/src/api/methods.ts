@@ -13,9 +13,10 @@ const PASSWORD_ONLY: Methods = { password: true, oidc: null, signup: false };
 /** An installation that does not tell its ways in knows the password only. */
 async function methods(): Promise<Methods> {
   const response = await window.fetch("/api/auth/methods");
+  const body: unknown = await response.json().catch(() => null);
   if (response.status === 404) return PASSWORD_ONLY;
-  if (!response.ok) throw refused(response.status, await response.json().catch(() => null));
-  return (await response.json()) as Methods;
+  if (!response.ok) throw refused(response.status, body);
+  return body as Methods;
 }
 
 export const methodsQuery = queryOptions({

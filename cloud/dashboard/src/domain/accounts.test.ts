@@ -16,7 +16,7 @@ describe("devices", () => {
       "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36 Edg/130.0.0.0",
       "Edge on Windows",
     ],
-    ["Python/3.12 aiohttp/3.10", "a Python program"],
+    ["Python/3.12 aiohttp/3.10", "A Python program"],
     ["", "An unknown device"],
   ])("%s", (agent, words) => expect(device(agent)).toBe(words));
 });

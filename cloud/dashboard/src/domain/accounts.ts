@@ -28,7 +28,7 @@ const BROWSERS: [RegExp, string][] = [
   [/(Headless)?Chrom(e|ium)\/|CriOS\//, "Chrome"],
   [/Version\/[\d.]+.*Safari\//, "Safari"],
   [/^curl\//, "curl"],
-  [/python|aiohttp|httpx/i, "a Python program"],
+  [/python|aiohttp|httpx/i, "A Python program"],
 ];
 const SYSTEMS: [RegExp, string][] = [
   [/iPhone/, "iPhone"],

@@ -36,8 +36,8 @@ function Entry({ entry }: { entry: AuditEntry }) {
   return (
     <li className="py-2.5">
       <details>
-        <summary className="flex min-h-11 cursor-pointer flex-wrap items-center gap-x-3 gap-y-0.5 md:min-h-9">
-          <time dateTime={entry.at} className="num w-40 shrink-0 text-[0.8125rem] text-ink-faint">
+        <summary className="flex min-h-11 cursor-pointer flex-wrap content-center items-center gap-x-3 gap-y-0.5 md:min-h-9">
+          <time dateTime={entry.at} className="num w-full shrink-0 sm:w-40 text-[0.8125rem] text-ink-faint">
             {new Date(entry.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}
           </time>
           <span className="text-sm font-medium">{actionWords(entry.action)}</span>

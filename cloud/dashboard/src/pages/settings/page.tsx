@@ -30,7 +30,7 @@ export default function Settings() {
             key={id}
             href={`/settings/${id}`}
             aria-current={id === part ? "page" : undefined}
-            className="flex h-11 shrink-0 items-center rounded-xl px-3.5 text-sm text-ink-soft hover:bg-well hover:text-ink aria-[current]:bg-well aria-[current]:font-medium aria-[current]:text-ink md:h-10"
+            className="flex h-11 shrink-0 items-center rounded-xl px-2.5 text-sm sm:px-3.5 text-ink-soft hover:bg-well hover:text-ink aria-[current]:bg-well aria-[current]:font-medium aria-[current]:text-ink md:h-10"
           >
             {label}
           </Link>

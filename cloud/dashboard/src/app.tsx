@@ -13,10 +13,15 @@ import { Empty, Failed } from "./ui/feedback";
 
 const Login = lazy(() => import("./pages/login"));
 const Setup = lazy(() => import("./pages/setup"));
+const Forgot = lazy(() => import("./pages/forgot"));
+const Reset = lazy(() => import("./pages/reset"));
+const Invite = lazy(() => import("./pages/invite"));
 const Printers = lazy(() => import("./pages/printers/page"));
 const Files = lazy(() => import("./pages/files/page"));
 const Jobs = lazy(() => import("./pages/jobs/page"));
 const Hubs = lazy(() => import("./pages/hubs"));
+const Products = lazy(() => import("./pages/products/page"));
+const Settings = lazy(() => import("./pages/settings/page"));
 
 const Waiting = () => (
   <div className="grid min-h-[60dvh] place-items-center text-ink-faint">
@@ -57,6 +62,10 @@ function Inside({ user }: { user: User }) {
             <Route path="/files" component={Files} />
             <Route path="/files/:id" component={Files} />
             <Route path="/hubs" component={Hubs} />
+            <Route path="/products" component={Products} />
+            <Route path="/products/:id" component={Products} />
+            <Route path="/settings" component={Settings} />
+            <Route path="/settings/:part" component={Settings} />
             <Route component={Lost} />
           </Switch>
         </Suspense>
@@ -81,6 +90,9 @@ export function App() {
       <Switch>
         <Route path="/login" component={Login} />
         <Route path="/setup" component={Setup} />
+        <Route path="/forgot" component={Forgot} />
+        <Route path="/reset" component={Reset} />
+        <Route path="/invite" component={Invite} />
         <Route component={Gate} />
       </Switch>
     </Suspense>

@@ -79,3 +79,25 @@ export const hubsQuery = queryOptions({
   queryFn: () => answer(api.GET("/api/hubs/")),
   refetchInterval: 10_000,
 });
+
+export const settingsQuery = queryOptions({
+  queryKey: ["settings"],
+  queryFn: () => answer(api.GET("/api/settings/")),
+  staleTime: 60_000,
+});
+
+export const productsQuery = queryOptions({
+  queryKey: ["products"],
+  queryFn: () => answer(api.GET("/api/products/", { params: { query: { limit: 200 } } })),
+});
+
+export const productQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["products", id],
+    queryFn: () => answer(api.GET("/api/products/{id}", { params: { path: { id } } })),
+  });
+
+export const skusQuery = queryOptions({
+  queryKey: ["skus"],
+  queryFn: () => answer(api.GET("/api/product-skus/", { params: { query: { limit: 200 } } })),
+});

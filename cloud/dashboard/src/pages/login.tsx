@@ -1,71 +1,92 @@
-import { type FormEvent, type ReactNode, useState } from "react";
-import { useLocation, useSearchParams } from "wouter";
+import { useQuery } from "@tanstack/react-query";
+import { LogIn } from "lucide-react";
+import { useState } from "react";
+import { Link, useSearchParams } from "wouter";
 import { answer, api } from "../api/client";
-import { sentence } from "../api/errors";
-import { meQuery, queryClient } from "../api/queries";
-import { session } from "../api/session";
-import { Logo } from "../shell/logo";
-import { Button } from "../ui/button";
+import { ApiError } from "../api/errors";
+import { methodsQuery } from "../api/methods";
+import { loginTrouble } from "../domain/accounts";
+import { Button, buttonClass } from "../ui/button";
 import { Problem } from "../ui/feedback";
 import { TextField } from "../ui/field";
+import { Door, type Field, safeNext, Trouble, useEntrance } from "./doors";
 
-/** The quiet page around a form before one is signed in. */
-export function Door({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <main className="grid min-h-dvh place-items-center px-4 py-10">
-      <div className="w-full max-w-sm">
-        <Logo className="mb-6 size-14" />
-        <h1 className="mb-6 text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]">{title}</h1>
-        {children}
-      </div>
-    </main>
-  );
-}
-
-/** Only paths of this site: an address in the query must not lead elsewhere. */
-export const safeNext = (next: string | null): string => (next && /^\/(?![/\\])/.test(next) ? next : "/");
+const wantsCode = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === "code_required" || error.code === "bad_code");
 
 export default function Login() {
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const [, navigate] = useLocation();
   const [params] = useSearchParams();
-
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const data = new FormData(event.currentTarget);
-    setBusy(true);
-    setError(null);
+  const next = safeNext(params.get("next"));
+  const methods = useQuery(methodsQuery).data;
+  const [second, setSecond] = useState(false);
+  const enter = async (field: Field) => {
+    const code = field("code").replaceAll(" ", "");
+    const body = { email: field("email"), password: field("password"), ...(code && { code }) };
     try {
-      const body = { email: String(data.get("email")), password: String(data.get("password")) };
-      const login = await answer(api.POST("/api/auth/login", { body }));
-      session.began(login.expires_in);
-      queryClient.clear();
-      queryClient.setQueryData(meQuery.queryKey, login.user);
-      navigate(safeNext(params.get("next")), { replace: true });
-    } catch (problem) {
-      setError(problem);
-    } finally {
-      setBusy(false);
+      return await answer(api.POST("/api/auth/login", { body }));
+    } catch (error) {
+      if (wantsCode(error)) setSecond(true);
+      throw error;
     }
   };
+  const { error, busy, onSubmit } = useEntrance(enter, next);
+  const asked = error instanceof ApiError && error.code === "code_required";
+  const refused = params.get("error");
 
   return (
     <Door title="Sign in to your farm">
-      <form className="grid gap-4" onSubmit={(event) => void submit(event)}>
-        <TextField label="E-mail" name="email" type="email" autoComplete="username" required autoFocus />
+      <form className="grid gap-4" onSubmit={onSubmit}>
+        {refused && !error && <Problem>{loginTrouble(refused)}</Problem>}
+        <TextField
+          label="E-mail"
+          name="email"
+          type="email"
+          autoComplete="username"
+          required
+          autoFocus
+          readOnly={second}
+        />
         <TextField
           label="Password"
           name="password"
           type="password"
           autoComplete="current-password"
           required
+          readOnly={second}
         />
-        {error ? <Problem>{sentence(error)}</Problem> : null}
+        {second && (
+          <TextField
+            key="code"
+            label="Code"
+            name="code"
+            autoComplete="one-time-code"
+            spellCheck={false}
+            autoCapitalize="none"
+            required
+            autoFocus
+            maxLength={40}
+            hint="Six digits from your authenticator app, or one of your recovery codes."
+          />
+        )}
+        {!asked && <Trouble error={error} />}
         <Button type="submit" look="primary" size="lg" busy={busy}>
           Sign in
         </Button>
       </form>
+      {methods?.oidc && (
+        <a
+          href={`/api/auth/oidc/start?return_to=${encodeURIComponent(next)}`}
+          className={`${buttonClass("quiet", "lg")} mt-3 w-full`}
+        >
+          <LogIn aria-hidden className="size-5" />
+          Sign in with {methods.oidc.name}
+        </a>
+      )}
+      <p className="mt-3 text-center">
+        <Link href="/forgot" className={buttonClass("ghost", "sm")}>
+          Forgot password?
+        </Link>
+      </p>
     </Door>
   );
 }

@@ -7,7 +7,9 @@ import {
   Menu,
   Monitor,
   Moon,
+  Package,
   Router,
+  Settings,
   Sun,
 } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
@@ -24,11 +26,22 @@ import { DropZone } from "./drop-zone";
 import { Logo } from "./logo";
 import { UploadPanel } from "./upload-panel";
 
-const PLACES: { to: string; label: string; icon: LucideIcon; match: RegExp }[] = [
+interface Place {
+  to: string;
+  label: string;
+  icon: LucideIcon;
+  match: RegExp;
+  /** On a phone's bar there is room for four; the others stand under More. */
+  more?: true;
+}
+
+const PLACES: readonly Place[] = [
   { to: "/", label: "Printers", icon: LayoutGrid, match: /^\/($|printers)/ },
   { to: "/jobs", label: "Jobs", icon: ListOrdered, match: /^\/jobs/ },
   { to: "/files", label: "Files", icon: FileBox, match: /^\/files/ },
-  { to: "/hubs", label: "Hubs", icon: Router, match: /^\/hubs/ },
+  { to: "/products", label: "Products", icon: Package, match: /^\/products/ },
+  { to: "/hubs", label: "Hubs", icon: Router, match: /^\/hubs/, more: true },
+  { to: "/settings", label: "Settings", icon: Settings, match: /^\/settings/, more: true },
 ];
 
 const THEMES: { theme: Theme; label: string; icon: LucideIcon }[] = [
@@ -93,6 +106,20 @@ function Person({ user }: { user: User }) {
   );
 }
 
+function SideLink({ place, path }: { place: Place; path: string }) {
+  const { to, label, icon: Icon, match } = place;
+  return (
+    <Link
+      href={to}
+      aria-current={match.test(path) ? "page" : undefined}
+      className="flex h-11 items-center gap-3 rounded-xl px-3 text-[0.9375rem] text-ink-soft transition-colors hover:bg-well hover:text-ink aria-[current]:bg-well aria-[current]:font-medium aria-[current]:text-ink md:h-10"
+    >
+      <Icon aria-hidden className="size-4.5" strokeWidth={1.9} />
+      {label}
+    </Link>
+  );
+}
+
 function SideBar({ user }: { user: User }) {
   const [path] = useLocation();
   return (
@@ -105,16 +132,8 @@ function SideBar({ user }: { user: User }) {
         PrintFarm
       </Link>
       <nav aria-label="Main" className="grid gap-1">
-        {PLACES.map(({ to, label, icon: Icon, match }) => (
-          <Link
-            key={to}
-            href={to}
-            aria-current={match.test(path) ? "page" : undefined}
-            className="flex h-10 items-center gap-3 rounded-xl px-3 text-[0.9375rem] text-ink-soft transition-colors hover:bg-well hover:text-ink aria-[current]:bg-well aria-[current]:font-medium aria-[current]:text-ink"
-          >
-            <Icon aria-hidden className="size-4.5" strokeWidth={1.9} />
-            {label}
-          </Link>
+        {PLACES.map((place) => (
+          <SideLink key={place.to} place={place} path={path} />
         ))}
       </nav>
       <div className="mt-auto">
@@ -136,11 +155,16 @@ function BottomBar({ user }: { user: User }) {
     <div className="fixed inset-x-0 bottom-0 z-30 border-t bg-sheet pb-[env(safe-area-inset-bottom)] md:hidden">
       {more && (
         <div ref={panel} id="more" className="animate-rise border-b p-4">
+          <nav aria-label="More" className="mb-3 grid grid-cols-2 gap-1">
+            {PLACES.filter((place) => place.more).map((place) => (
+              <SideLink key={place.to} place={place} path={path} />
+            ))}
+          </nav>
           <Person user={user} />
         </div>
       )}
       <nav aria-label="Main" className="grid grid-cols-5 px-1">
-        {PLACES.map(({ to, label, icon: Icon, match }) => (
+        {PLACES.filter((place) => !place.more).map(({ to, label, icon: Icon, match }) => (
           <Link key={to} href={to} aria-current={match.test(path) ? "page" : undefined} className={item}>
             <Icon aria-hidden className="size-5.5" strokeWidth={1.8} />
             {label}

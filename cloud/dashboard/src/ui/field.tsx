@@ -2,7 +2,7 @@ import { type ComponentProps, type ReactNode, useId } from "react";
 import { cx } from "./cx";
 
 export const inputClass =
-  "h-11 md:h-10 w-full rounded-xl border border-line-strong bg-sheet px-3 text-base md:text-sm text-ink placeholder:text-ink-faint disabled:opacity-60";
+  "h-11 md:h-10 w-full min-w-0 rounded-xl border border-line-strong bg-sheet px-3 text-base md:text-sm text-ink placeholder:text-ink-faint disabled:opacity-60";
 
 interface FieldProps {
   label: string;
@@ -20,7 +20,7 @@ function Frame({ label, hint, error, children }: FieldProps & { children: (wirin
   const id = useId();
   const note = `${id}-note`;
   return (
-    <div className="grid gap-1.5">
+    <div className="grid min-w-0 content-start gap-1.5">
       <label htmlFor={id} className="text-sm font-medium">
         {label}
       </label>

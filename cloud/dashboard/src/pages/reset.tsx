@@ -1,0 +1,33 @@
+import { useState } from "react";
+import { answer, api } from "../api/client";
+import { Button } from "../ui/button";
+import { TextField } from "../ui/field";
+import { Door, Incomplete, Trouble, takeToken, useEntrance } from "./doors";
+
+export default function Reset() {
+  const [token] = useState(takeToken);
+  const { error, busy, onSubmit } = useEntrance((field) =>
+    answer(api.POST("/api/auth/reset", { body: { token, password: field("password") } })),
+  );
+  if (!token) return <Incomplete>Open the whole link from the mail, or ask for a new one.</Incomplete>;
+  return (
+    <Door title="Choose a new password">
+      <form className="grid gap-4" onSubmit={onSubmit}>
+        <TextField
+          label="New password"
+          name="password"
+          type="password"
+          autoComplete="new-password"
+          required
+          autoFocus
+          minLength={8}
+          hint="At least 8 characters. You are signed out everywhere else."
+        />
+        <Trouble error={error} />
+        <Button type="submit" look="primary" size="lg" busy={busy}>
+          Set the password
+        </Button>
+      </form>
+    </Door>
+  );
+}

@@ -18,7 +18,7 @@ from tools.bench.figures import Report
 from tools.bench.terms import Terms
 from tools.hub import HEAP
 
-BENCHES = ("latency", "cost", "tunnel", "stalled", "restart", "hub_loop", "memory", "free_to_start")
+BENCHES = ("latency", "cost", "tunnel", "stalled", "restart", "hub_loop", "memory", "free_to_start", "api", "store")
 OUTPUT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
 

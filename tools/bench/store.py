@@ -55,8 +55,8 @@ async def run(terms: Terms) -> Report:
     report.bounds = [
         f"{ROWS} rows; a batch writes {BATCH} rows in one transaction by the driver's executemany on both sides.",
         "A read through the store is a transaction of its own that names its tenant, in a task that survives its "
-        "caller. Bare is one statement: sqlite3 in a thread (asyncio.to_thread), asyncpg from its pool, its rows in the same "
-        "transaction for a batch.",
+        "caller. Bare is one statement: sqlite3 in a thread (asyncio.to_thread), asyncpg from its pool; a batch is one "
+        "transaction there too.",
     ]
     return report
 

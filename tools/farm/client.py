@@ -1,16 +1,30 @@
-"""The cloud's API as a program uses it: bearer token, JSON in and out, and the live WebSocket."""
+"""The cloud's API as a program uses it: an API key or a login, JSON in and out, and the live WebSocket.
+
+    async with Client("https://farm.example", key="pfk_…") as api:
+        async for job in api.pages("/api/print-jobs/", status="queued"):
+            await api.change(f"/api/print-jobs/{job['id']}", {"priority": 5}, version=job["version"])
+
+Answers are dicts, or what `shape` says: a msgspec Struct, such as those of cloud.api, checks and types them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
+import msgspec
+
+T = TypeVar("T")
+
+PAGE: Final = 200
 
 WAIT_LIMIT = 60.0
 
@@ -26,11 +40,11 @@ class ApiError(Exception):
 
 
 class Client:
-    """One signed-in user of the API. Use as `async with Client(url) as api: await api.login(...)`."""
+    """One user of the API: with a `key`, or signed in by `login`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, key: str = "") -> None:
         self.url = url
-        self.token = ""
+        self.token = key
         self._credentials: dict[str, str] | None = None
         self._http = aiohttp.ClientSession(url)
 
@@ -63,13 +77,43 @@ class Client:
         return await self._request(method, path, **options)
 
     async def _request(self, method: str, path: str, **options: Any) -> Any:
-        async with self._http.request(method, path, headers=self._headers, **options) as answer:
+        headers = {**self._headers, **options.pop("headers", {})}
+        async with self._http.request(method, path, headers=headers, **options) as answer:
             body = await answer.read()
             if answer.status >= 400:
                 raise _error(answer.status, body)
             if answer.content_type == "application/json" and body:
                 return json.loads(body)
             return body or None
+
+    async def one(self, path: str, shape: type[T]) -> T:
+        """GET as a typed value. Raises ApiError, and msgspec.ValidationError when the answer is of another shape."""
+        return msgspec.convert(await self.get(path), shape)
+
+    async def pages(self, path: str, **filters: Any) -> AsyncIterator[dict[str, Any]]:
+        """Every item of a list that matches, however long it is."""
+        for offset in itertools.count(step=PAGE):
+            page = await self.get(path, limit=PAGE, offset=offset, **filters)
+            for item in page["items"]:
+                yield item
+            if offset + PAGE >= page["total"]:
+                return
+
+    async def create(self, path: str, body: Any, *, tries: int = 5) -> Any:
+        """POST that makes something, once, however often the network breaks meanwhile."""
+        headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
+        for attempt in range(tries):
+            try:
+                return await self.request("POST", path, json=body, headers=headers)
+            except (aiohttp.ClientConnectionError, TimeoutError):
+                if attempt == tries - 1:
+                    raise
+                await asyncio.sleep(0.2 * 2**attempt)
+        raise ValueError("at least one try, please")
+
+    async def change(self, path: str, body: Any, *, version: int) -> Any:
+        """PATCH exactly the version that was seen. Raises ApiError 412 when somebody was faster."""
+        return await self.request("PATCH", path, json=body, headers={"If-Match": f'"v{version}"'})
 
     async def get(self, path: str, **params: Any) -> Any:
         """GET with query parameters."""

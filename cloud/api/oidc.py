@@ -1,5 +1,6 @@
 """/api/auth/oidc: logging in at the identity provider; and which ways in there are."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -39,11 +40,11 @@ class OidcApi:
         self._secure = secure
 
     def endpoints(self) -> list[Endpoint]:
-        away = {"status": 302, "answers": {}, "role": PUBLIC}
+        away: dict[str, Any] = {"status": 302, "answers": {}, "role": PUBLIC}
         return [
             Endpoint("GET", "/api/auth/methods", self.methods, role=PUBLIC),
-            Endpoint("GET", f"{PATH}/start", self.start, errors=(403, 404), **away),  # type: ignore[arg-type]
-            Endpoint("GET", f"{PATH}/callback", self.callback, errors=(404, 429), **away),  # type: ignore[arg-type]
+            Endpoint("GET", f"{PATH}/start", self.start, errors=(403, 404), **away),
+            Endpoint("GET", f"{PATH}/callback", self.callback, errors=(404, 429), **away),
         ]
 
     async def methods(self, call: Call) -> Methods:

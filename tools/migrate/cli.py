@@ -21,7 +21,8 @@ from cloud.storage.secrets import KeyRing, SecretKeyError, Vault
 from cloud.storage.store import Store
 from tools.migrate import run
 from tools.migrate.files import Mover
-from tools.migrate.mapping import Mapper, Moved
+from tools.migrate.mapper import Moved
+from tools.migrate.mapping import Mapper
 from tools.migrate.report import Report
 from tools.migrate.source import Source, SourceError, opened
 

@@ -1,30 +1,14 @@
-"""Old rows -> new rows, one function a table. Pure and in the order of the source: the same file gives the same rows.
+"""Old rows -> new rows, one method a table. Pure and in the order of the source: the same file gives the same rows.
 
 What has no column here stays with the row, as JSON in `legacy`. References to rows that are gone are let go of and kept
 there too. A row that cannot live without what is gone is refused, and said so.
 """
 
-import hashlib
-import json
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from cloud.catalog import models
-from cloud.storage.secrets import Secret, Vault
-from tools.migrate.files import Kept
-from tools.migrate.report import Report
-from tools.migrate.source import Old, Source
+from tools.migrate.mapper import Row, TableMapper, short
 from tools.migrate.values import Reader, model_code, split_color, usable_id
-
-Row = dict[str, Any]
-ORDER: Final = (
-    "printers", "products", "product_skus", "print_files", "print_jobs", "job_history", "color_presets",
-    "build_plate_types", "finished_goods", "stock_movements", "assembly_tasks", "worklist_tasks", "sync_logs",
-)  # fmt: skip
-"""A row comes after those it points at."""
-READ: Final = tuple(table for table in ORDER if table not in ("job_history", "stock_movements"))
 
 _TASK: Final = {
     "pending": "pending", "todo": "pending", "open": "pending", "in_progress": "in_progress", "active": "in_progress",
@@ -38,100 +22,26 @@ _JOB: Final = {
     "cancelled": "cancelled", "canceled": "cancelled", "processing": "moving", "uploaded": "moving",
     "printing": "moving", "paused": "moving",
 }  # fmt: skip
+
+
 MOVED: Final = "It was under way when the farm moved here. Whether it was finished is not known."
 
 
-class Refused(Exception):  # noqa: N818 - reads as what happened
-    """The row cannot come along."""
-
-
-class Moved(NamedTuple):
-    """Everything, ready to be written: tenant -> table -> rows."""
-
-    rows: dict[str, dict[str, list[Row]]]
-
-
-class Mapper:
-    """Of one move. `kept` says what became of each file, by table and id."""
-
-    def __init__(
-        self,
-        source: Source,
-        report: Report,
-        *,
-        vault: Vault,
-        zone: ZoneInfo,
-        kept: Mapping[tuple[str, str], Kept],
-        tenant_of: Callable[[str], str],
-    ) -> None:
-        self._source = source
-        self._vault = vault
-        self._zone = zone
-        self._kept = kept
-        self._report = report
-        self._tenant_of = tenant_of
-        self._made: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
-        self._taken: set[tuple[Any, ...]] = set()
-        self._stock: dict[tuple[str, str], int] = defaultdict(int)
-        self._skus_with_goods: set[tuple[str, str]] = set()
-        self.rows: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-
-    def run(self) -> Moved:
-        for old in self._source.rows("finished_goods"):
-            self._skus_with_goods.add((str(old.get("tenant_id")), str(old.get("product_sku_id"))))
-        for table in READ:
-            if table not in self._source.tables:
-                self._report.tell("note", table, "", "the old database has no such table")
-            for old in self._source.rows(table):
-                self._report.count(table, "read")
-                self._map(table, old)
-        for tenant, tables in self.rows.items():
-            for sku in tables["product_skus"]:
-                sku["stock_level"] = self._stock[tenant, sku["id"]]
-        return Moved(self.rows)
-
-    def _map(self, table: str, old: Old) -> None:
-        key, read = old.get("id"), Reader(old, self._zone)
-        try:
-            tenant = self._tenant_of(usable_id(old.get("tenant_id")) or "")
-            self._check_id(table, tenant, key)
-            row: Row = {"id": key, **getattr(self, f"_{table}")(read, tenant)}
-        except Refused as reason:
-            self._report.count(table, "refused")
-            self._report.tell("refused", table, key, str(reason))
-            return
-        rest = read.rest()
-        row["legacy"] = json.dumps(rest, ensure_ascii=False, sort_keys=True) if rest else None
-        for mend in read.mends:
-            self._report.tell("mended", table, key, mend)
-        if rest:
-            self._report.tell("kept", table, key, f"without a column here: {', '.join(sorted(rest))}")
-        self._made[tenant][table].add(key)
-        self.rows[tenant][table].append(row)
-
-    def _check_id(self, table: str, tenant: str, key: Any) -> None:
-        if table == "sync_logs":
-            if not isinstance(key, int):
-                raise Refused("it has no number")
-        elif usable_id(key) is None:
-            raise Refused("it has no usable id")
-        if key in self._made[tenant][table]:
-            raise Refused("its id comes twice")
-
-    # ---- one a table
+class Mapper(TableMapper):
+    """`run` calls each method by the name of its table."""
 
     def _printers(self, read: Reader, tenant: str) -> Row:
         serial = read.text("serial_number", longest=32).upper()
         model, code = read.text("model", longest=40), read.text("access_code", longest=64)
         usable = bool(serial and code and read.text("ip_address", longest=45))
-        if not serial or not self._free("serial", tenant, serial):
+        if not serial or not self.free("serial", tenant, serial):
             read.mends.append("serial_number is missing, or another printer's: enter it before it can be connected")
-            serial, usable = f"MISSING{_short(str(read.raw('id')))}".upper(), False
+            serial, usable = f"MISSING{short(str(read.raw('id')))}".upper(), False
         number = read.maybe_whole("printer_id", least=1, most=1_000_000)
-        if number is None or not self._free("printer", tenant, number):
+        if number is None or not self.free("printer", tenant, number):
             read.mends.append("printer_id is missing, or another printer's: it has the next free number")
-            number = next(n for n in range(1, 10**6) if ("printer", tenant, n) not in self._taken)
-            self._free("printer", tenant, number)
+            number = next(n for n in range(1, 10**6) if ("printer", tenant, n) not in self.taken)
+            self.free("printer", tenant, number)
         known = models.by_serial(serial) if usable else None
         mapped = model_code(model) or (known.code if known else None)
         if mapped is None:
@@ -141,7 +51,7 @@ class Mapper:
         status = read.maybe_text("status")
         for gone in ("is_connected", "connection_type", "last_connection_attempt", "connection_error"):
             read.raw(gone)  # a state of the Raspberry Pi's connection
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
             "hub_id": None,
             "printer_id": number,
@@ -149,7 +59,7 @@ class Mapper:
             "model": mapped or model or "unknown",
             "ip_address": read.text("ip_address", longest=45),
             "serial_number": serial,
-            "access_code_enc": self._sealed(tenant, str(read.raw("id")), code),
+            "access_code_enc": self.sealed(tenant, str(read.raw("id")), code),
             "nozzle_size": read.maybe_number("nozzle_size"),
             "current_build_plate": read.maybe_text("current_build_plate", longest=300),
             "location": read.maybe_text("location", longest=300),
@@ -174,13 +84,13 @@ class Mapper:
 
     def _products(self, read: Reader, tenant: str) -> Row:
         key = str(read.raw("id"))
-        image = self._kept.get(("products", key))
+        image = self.kept.get(("products", key))
         address = read.maybe_text("image_url", longest=2000)
         if image is None and address and not address.startswith(("http://", "https://")):
-            self._report.tell("missing", "products", key, f"picture not found: {address}")
-        moment = self._made_at(read, "created_at")
+            self.report.tell("missing", "products", key, f"picture not found: {address}")
+        moment = self.made_at(read, "created_at")
         return {
-            "name": self._name(read, "product", tenant, read.text("name", "Unnamed product", longest=120)),
+            "name": self.name(read, "product", tenant, read.text("name", "Unnamed product", longest=120)),
             "description": read.text("description"),
             "category": read.maybe_text("category", longest=120),
             # Not checked against the files: they come later, and a file that is gone is kept by name.
@@ -199,22 +109,22 @@ class Mapper:
         }
 
     def _product_skus(self, read: Reader, tenant: str) -> Row:
-        product = self._needed(read, tenant, "product_id", "products")
+        product = self.needed(read, tenant, "product_id", "products")
         key, active = str(read.raw("id")), read.flag("is_active", True)
-        sku = read.text("sku", f"SKU-{_short(key)}", longest=120)
-        if active and not self._free("sku", tenant, sku):
+        sku = read.text("sku", f"SKU-{short(key)}", longest=120)
+        if active and not self.free("sku", tenant, sku):
             read.mends.append(f"sku {sku!r} is another active SKU's: this one is switched off")
             active = False
         name, hex_code = split_color(read.maybe_text("color", longest=120))
         stock = read.maybe_whole("stock_level", least=0)
         old_tenant = str(read.raw("tenant_id"))
-        if (old_tenant, key) not in self._skus_with_goods:
-            self._opening(tenant, key, stock or 0, at=self._made_at(read, ""))
+        if (old_tenant, key) not in self.skus_with_goods:
+            self.opening(tenant, key, stock or 0, at=self.made_at(read, ""))
         elif stock:
-            self._report.tell(
+            self.report.tell(
                 "note", "product_skus", key, f"stock of its finished goods counts, not stock_level {stock}"
             )
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
             "product_id": product,
             "sku": sku,
@@ -231,15 +141,15 @@ class Mapper:
 
     def _print_files(self, read: Reader, tenant: str) -> Row:
         key = str(read.raw("id"))
-        kept = self._kept.get(("print_files", key))
+        kept = self.kept.get(("print_files", key))
         read.raw("local_file_path")  # where it lay on the Raspberry Pi: files.py has looked there
         read.raw("file_size_bytes")
         if kept is None:
-            self._report.tell("missing", "print_files", key, f"file not found: {read.text('name')}")
+            self.report.tell("missing", "print_files", key, f"file not found: {read.text('name')}")
         elif kept.problem:
-            self._report.tell("note", "print_files", key, f"kept, but cannot be printed: {kept.problem}")
+            self.report.tell("note", "print_files", key, f"kept, but cannot be printed: {kept.problem}")
         model = read.maybe_text("printer_model_id", longest=40)
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
             "name": read.text("name", f"{key}.3mf", longest=180),
             "sha256": kept.sha256 if kept else "",
@@ -248,7 +158,7 @@ class Mapper:
             "printer_model_id": (kept.model if kept else None) or model_code(model) or model,
             "flags": kept.flags if kept else '["bytes_missing"]',
             "plates": kept.plates if kept else "[]",
-            "product_id": self._maybe(read, tenant, "product_id", "products"),
+            "product_id": self.maybe(read, tenant, "product_id", "products"),
             "print_time_seconds": read.maybe_whole("print_time_seconds"),
             "filament_weight_grams": read.maybe_number("filament_weight_grams"),
             "filament_length_meters": read.maybe_number("filament_length_meters"),
@@ -265,15 +175,15 @@ class Mapper:
 
     def _print_jobs(self, read: Reader, tenant: str) -> Row:
         key, word = str(read.raw("id")), read.word("status", _JOB, "moving")
-        file_id = self._maybe(read, tenant, "print_file_id", "print_files")
-        kept = self._kept.get(("print_files", file_id or ""))
+        file_id = self.maybe(read, tenant, "print_file_id", "print_files")
+        kept = self.kept.get(("print_files", file_id or ""))
         status, failure = word, read.maybe_text("failure_reason", longest=300)
         if word == "moving":
             status, failure = "cancelled", failure or MOVED
         elif word == "queued" and (kept is None or kept.plates == "[]"):
             status, failure = "cancelled", "Its file could not be brought along: upload it, and queue it again."
         name, hex_code = split_color(read.maybe_text("color", longest=120))
-        submitted = read.moment("time_submitted") or self._made_at(read, "created_at")
+        submitted = read.moment("time_submitted") or self.made_at(read, "created_at")
         started, done = read.moment("time_started"), read.moment("time_completed")
         updated = read.moment("updated_at")
         if status != "queued":
@@ -284,7 +194,7 @@ class Mapper:
             "plate": 1,
             "status": status,
             "held": status == "queued",  # nothing starts by itself after a move
-            "printer_id": self._maybe(read, tenant, "printer_id", "printers"),
+            "printer_id": self.maybe(read, tenant, "printer_id", "printers"),
             "priority": read.whole("priority", least=-1000, most=1000),
             "model_id": kept.model if kept else None,
             "progress_percentage": 100 if status == "completed" else read.whole("progress_percentage", most=100),
@@ -296,7 +206,7 @@ class Mapper:
             "time_started": started,
             "time_completed": done,
             "updated_at": updated or done or submitted,
-            "product_sku_id": self._maybe(read, tenant, "product_sku_id", "product_skus"),
+            "product_sku_id": self.maybe(read, tenant, "product_sku_id", "product_skus"),
             "color": f"{name}|{hex_code}" if hex_code else name or None,
             "filament_type": read.maybe_text("filament_type", longest=120),
             "filament_needed_grams": read.maybe_number("filament_needed_grams", factor=0.01),
@@ -309,7 +219,7 @@ class Mapper:
             row["target_printer_id"] = None
         self.rows[tenant]["job_history"].append(
             {
-                "id": f"his_{_short(key, 20)}", "job_id": key, "at": row["updated_at"], "from_status": None,
+                "id": f"his_{short(key, 20)}", "job_id": key, "at": row["updated_at"], "from_status": None,
                 "to_status": status, "reason": failure or "brought along from the former system",
                 "actor": "migration", "printer_id": row["printer_id"],
             }
@@ -321,9 +231,9 @@ class Mapper:
         hex_code = read.color("hex_code")
         if hex_code is None:
             read.mends.append("it had no colour: it is grey")
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
-            "color_name": self._name(read, f"color {kind}", tenant, name),
+            "color_name": self.name(read, f"color {kind}", tenant, name),
             "hex_code": hex_code or "#808080",
             "filament_type": kind,
             "is_active": read.flag("is_active", True),
@@ -332,9 +242,9 @@ class Mapper:
         }
 
     def _build_plate_types(self, read: Reader, tenant: str) -> Row:
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
-            "name": self._name(read, "plate", tenant, read.text("name", "Unnamed plate", longest=100)),
+            "name": self.name(read, "plate", tenant, read.text("name", "Unnamed plate", longest=100)),
             "description": read.text("description"),
             "is_active": read.flag("is_active", True),
             "created_at": moment,
@@ -343,14 +253,14 @@ class Mapper:
 
     def _finished_goods(self, read: Reader, tenant: str) -> Row:
         key = str(read.raw("id"))
-        sku = self._maybe(read, tenant, "product_sku_id", "product_skus")
+        sku = self.maybe(read, tenant, "product_sku_id", "product_skus")
         stock = read.maybe_whole("current_stock")
         stock = read.whole("quantity") if stock is None else stock
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         if sku is None and stock:
             read.mends.append(f"its SKU is gone: {stock} pieces are not in the books")
         elif sku is not None:
-            self._opening(tenant, sku, stock, at=moment, good=key)
+            self.opening(tenant, sku, stock, at=moment, good=key)
         threshold = read.whole("low_stock_threshold")
         read.raw("status")  # follows from the stock
         return {
@@ -377,10 +287,10 @@ class Mapper:
         }
 
     def _assembly_tasks(self, read: Reader, tenant: str) -> Row:
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
-            "product_id": self._maybe(read, tenant, "product_id", "products"),
-            "finished_good_id": self._maybe(read, tenant, "finished_good_id", "finished_goods"),
+            "product_id": self.maybe(read, tenant, "product_id", "products"),
+            "finished_good_id": self.maybe(read, tenant, "finished_good_id", "finished_goods"),
             "product_name": read.text("product_name", longest=120),
             "sku": read.text("sku", longest=120),
             "quantity": read.whole("quantity", 1, least=1),
@@ -394,7 +304,7 @@ class Mapper:
         }
 
     def _worklist_tasks(self, read: Reader, tenant: str) -> Row:
-        moment = self._made_at(read, "created_at")
+        moment = self.made_at(read, "created_at")
         return {
             "title": read.text("title", "Untitled task", longest=120),
             "subtitle": read.text("subtitle", longest=300),
@@ -403,8 +313,8 @@ class Mapper:
             "status": read.word("status", _TASK, "pending"),
             "priority": read.word("priority", _PRIORITY, "medium"),
             "due_date": read.day("due_date"),
-            "assembly_task_id": self._maybe(read, tenant, "assembly_task_id", "assembly_tasks"),
-            "printer_id": self._maybe(read, tenant, "printer_id", "printers"),
+            "assembly_task_id": self.maybe(read, tenant, "assembly_task_id", "assembly_tasks"),
+            "printer_id": self.maybe(read, tenant, "printer_id", "printers"),
             "assigned_to": read.maybe_text("assigned_to", longest=120),
             "order_number": read.maybe_text("order_number", longest=120),
             "estimated_time_minutes": read.maybe_whole("estimated_time_minutes"),
@@ -423,66 +333,8 @@ class Mapper:
             "record_id": read.text("record_id", longest=120),
             "status": read.text("status", "UNKNOWN", longest=40),
             "error_message": read.maybe_text("error_message"),
-            "created_at": self._made_at(read, "created_at"),
+            "created_at": self.made_at(read, "created_at"),
         }
-
-    # ---- what they share
-
-    def _made_at(self, read: Reader, name: str) -> str:
-        return (read.moment(name) if name else None) or self._source.written_at
-
-    def _maybe(self, read: Reader, tenant: str, column: str, table: str) -> str | None:
-        """A reference; to a row that is gone, it is kept in `legacy`."""
-        key = read.raw(column)
-        if key is None or key == "":
-            return None
-        if key in self._made[tenant][table]:
-            return str(key)
-        read.used.discard(column)
-        read.mends.append(f"{column} points at a row that is gone")
-        return None
-
-    def _needed(self, read: Reader, tenant: str, column: str, table: str) -> str:
-        key = read.raw(column)
-        if key not in self._made[tenant][table]:
-            raise Refused(f"{column} points at a row that is gone: {key}")
-        return str(key)
-
-    def _free(self, *what: Any) -> bool:
-        if what in self._taken:
-            return False
-        self._taken.add(what)
-        return True
-
-    def _name(self, read: Reader, kind: str, tenant: str, name: str) -> str:
-        """Unique: `Bracket`, `Bracket (2)`."""
-        for number in range(1, 10**6):
-            candidate = name if number == 1 else f"{name} ({number})"
-            if self._free(kind, tenant, candidate):
-                if number > 1:
-                    read.mends.append(f"its name comes twice: it is called {candidate!r}")
-                return candidate
-        raise Refused("too many rows of one name")
-
-    def _opening(self, tenant: str, sku: str, stock: int, *, at: str, good: str | None = None) -> None:
-        if not stock:
-            return
-        cause = f"migration:finished_goods:{good}" if good else f"migration:product_skus:{sku}"
-        self._stock[tenant, sku] += stock
-        self.rows[tenant]["stock_movements"].append(
-            {
-                "id": f"mov_{_short(cause, 20)}", "product_sku_id": sku, "finished_good_id": good, "kind": "opening",
-                "delta": stock, "balance": self._stock[tenant, sku], "reason": "brought along from the former system",
-                "cause": cause, "actor": "migration", "at": at,
-            }
-        )  # fmt: skip
-
-    def _sealed(self, tenant: str, key: str, code: str) -> str:
-        return self._vault.seal(Secret(code), tenant=tenant, table="printers", row=key, column="access_code_enc")
-
-
-def _short(text: str, length: int = 8) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def _minutes(number: int | None) -> int | None:

@@ -14,7 +14,7 @@ from cloud.storage import importing
 from cloud.storage.errors import ConflictError
 from cloud.storage.store import Store
 from cloud.storage.tenant import TenantStore
-from tools.migrate.mapping import ORDER, Moved, Row
+from tools.migrate.mapper import ORDER, Moved, Row
 from tools.migrate.report import Report
 
 BATCH: Final = 200

@@ -10,6 +10,14 @@ _ID = Text(40, 1)
 _SENTENCE = Text(300)
 _BOTH = (HUB, CLOUD)
 
+NETWORK = Record(
+    Field("ssid", Text(32, 1)),
+    Field("password", Text(64)),  # a secret
+    Field("address", Text(18), optional=True),  # 192.168.1.7/24, with gateway and dns; absent = DHCP
+    Field("gateway", Text(15), optional=True),
+    Field("dns", Text(15), optional=True),
+)
+
 # ---- commands: name -> arguments --------------------------------------------------------------------------------
 
 START_ARGS = Record(
@@ -57,6 +65,28 @@ COMMANDS = {
     ),
 }
 
+# Commands to the hub itself: no printer, and the same promise of once per id.
+HUB_COMMANDS = {
+    "restart": _NOTHING,
+    "identify": Record(Field("seconds", Int(1, 120))),  # blink
+    "logs": _NOTHING,  # result data: {"lines": [...]}, the newest last
+    "release": _NOTHING,  # forget owner, key, printers and Wi-Fi; answered before it is done
+    "key": Record(Field("key", Text(200, 16))),  # a secret: the key from the next connection on
+    "wifi": Record(Field("networks", ListOf(NETWORK, 4))),  # all the hub should know, tried in this order
+    "discover": _NOTHING,  # look for printers now; what is found comes as `found`
+    # Try a printer that is not configured: result data {"serial", "model", "cert"}, or a code of PROBE_CODES.
+    "probe": Record(
+        Field("host", Text(64, 1)),
+        Field("port", Int(1, 65535), optional=True),
+        Field("serial", Text(32), optional=True),  # expected; absent = take what it says
+        Field("code", Text(64)),  # access code: a secret
+    ),
+    # Fetch a release over HTTPS, from /hub/v1/releases/{version}/{target}/, and install it; `update` events tell.
+    "update": Record(Field("version", Text(32, 1))),
+}
+
+PROBE_CODES = ("unreachable", "not_a_printer", "auth_failed", "wrong_serial", "lan_only_off", "developer_mode_off")
+
 # What a failed result may say. `no_answer` and `interrupted` mean: it may have happened, look at the printer.
 RESULT_CODES = (
     "unknown_printer",
@@ -71,7 +101,11 @@ RESULT_CODES = (
     "rejected",
     "no_answer",
     "interrupted",
-)
+    "failed",
+) + PROBE_CODES
+
+# An update's way: fetched and verified, started for the first time, confirmed; or not.
+UPDATE_STATES = ("fetching", "testing", "good", "failed", "rolled_back")
 
 # ---- events: name -> data ---------------------------------------------------------------------------------------
 
@@ -89,6 +123,15 @@ EVENTS = {
     ),
     # The hub started. `lost` counts older events that did not fit into the outbox.
     "boot": Record(Field("reason", Text(32)), Field("firmware", Text(32)), Field("lost", Int())),
+    # What the hub printed when it fell, kept across the reset.
+    "crash": Record(Field("part", Text(32)), Field("text", Text(1500))),
+    # `code` and `message` only when it failed or was rolled back.
+    "update": Record(
+        Field("version", Text(32)),
+        Field("state", Choice(UPDATE_STATES)),
+        Field("code", Text(32), optional=True),
+        Field("message", _SENTENCE, optional=True),
+    ),
 }
 
 # ---- the documents inside ---------------------------------------------------------------------------------------
@@ -105,15 +148,30 @@ PRINTER = Record(
 
 CONFIG = Record(Field("revision", Int()), Field("printers", ListOf(PRINTER, 16)))
 
+# A printer that announced itself on the hub's network.
+FOUND = Record(
+    Field("serial", Text(32, 1)),
+    Field("host", Text(64, 1)),
+    Field("model", Text(32)),  # the maker's code, such as C12 or BL-P001; "" when it does not say
+    Field("name", Text(64)),
+    Field("firmware", Text(32)),
+)
 
-def _named(table, what, args):
-    def refine(message):
-        name = message["name"]
-        if name not in table:
-            raise ProtocolError("unknown_" + what, "name", "no such " + what)
-        table[name].check(message[args], args)
 
-    return refine
+def _event(message):
+    if message["name"] not in EVENTS:
+        raise ProtocolError("unknown_event", "name", "no such event")
+    EVENTS[message["name"]].check(message["data"], "data")
+
+
+def _command(message):
+    name = message["name"]
+    table = COMMANDS if "printer" in message else HUB_COMMANDS
+    if name not in table:
+        if name in COMMANDS:
+            raise ProtocolError("invalid", "printer", "is missing")
+        raise ProtocolError("unknown_command", "name", "no such command")
+    table[name].check(message["args"], "args")
 
 
 # ---- messages ---------------------------------------------------------------------------------------------------
@@ -131,6 +189,9 @@ MESSAGES = (
         Field("revision", Int()),  # of the configuration it runs, 0 = none
         Field("sockets", Int(1, 64)),  # all the sockets this board has
         Field("max_printers", Int(0, 64)),
+        Field("target", Text(16), optional=True),  # which releases fit: esp32s3, esp32, unix, ...
+        Field("reset", Text(32), optional=True),  # why it started: power, watchdog, ...
+        Field("safe", Flag(), optional=True),  # it fell too often: only Wi-Fi, cloud and updates run
     ),
     Message(
         "welcome",
@@ -146,6 +207,24 @@ MESSAGES = (
         Field("config", CONFIG, optional=True),  # only when the revision differs
     ),
     Message("beat", _BOTH, Field("uptime_ms", Int(), optional=True), Field("heap_free", Int(), optional=True)),
+    # How the hub is, once a minute and after each welcome; what a board cannot tell is absent.
+    Message(
+        "telemetry",
+        (HUB,),
+        Field("uptime_ms", Int()),
+        Field("rssi", Int(-128, 0), optional=True),  # dBm
+        Field("ssid", Text(32), optional=True),
+        Field("ip", Text(45), optional=True),
+        Field("temperature", Int(-60, 200), optional=True),  # of the chip, degrees Celsius
+        Field("heap_free", Int(), optional=True),
+        Field("heap_low", Int(), optional=True),  # the least free since the start, bytes
+        Field("flash_free", Int(), optional=True),
+        Field("stall_ms", Int(), optional=True),  # the loop's longest standstill since the last telemetry
+        Field("cloud_drops", Int(), optional=True),  # connections lost since the start
+        Field("wifi_drops", Int(), optional=True),
+    ),
+    # All printers that announce themselves; the newest list counts.
+    Message("found", (HUB,), Field("printers", ListOf(FOUND, 32))),
     Message("config", (CLOUD,), Field("config", CONFIG)),
     Message("configured", (HUB,), Field("revision", Int())),
     Message("pace", (CLOUD,), Field("status_ms", Int(50, 600000))),
@@ -154,11 +233,11 @@ MESSAGES = (
         (CLOUD,),
         Field("id", _ID),
         Field("name", Text(32, 1)),
-        Field("printer", _ID),
+        Field("printer", _ID, optional=True),  # absent: the hub itself
         Field("args", Anything()),
         Field("ttl_ms", Int(1, 600000)),
         Field("expect", ListOf(Choice(STATES), len(STATES)), optional=True),
-        refine=_named(COMMANDS, "command", "args"),
+        refine=_command,
     ),
     Message(
         "result",
@@ -178,7 +257,7 @@ MESSAGES = (
         Field("printer", _ID, optional=True),
         Field("at_ms", Int()),  # uptime of the hub when it happened
         Field("data", Anything()),
-        refine=_named(EVENTS, "event", "data"),
+        refine=_event,
     ),
     Message("ack", (CLOUD,), Field("boot", Text(16, 8)), Field("n", Int())),
     Message("status", (HUB,), Field("printer", _ID), Field("full", Flag()), Field("data", STATUS)),

@@ -42,6 +42,37 @@ class Hello(TypedDict):
     revision: int
     sockets: int
     max_printers: int
+    target: NotRequired[str]
+    reset: NotRequired[str]
+    safe: NotRequired[bool]
+
+class Telemetry(TypedDict):
+    kind: Literal["telemetry"]
+    uptime_ms: int
+    rssi: NotRequired[int]
+    ssid: NotRequired[str]
+    ip: NotRequired[str]
+    temperature: NotRequired[int]
+    heap_free: NotRequired[int]
+    heap_low: NotRequired[int]
+    flash_free: NotRequired[int]
+    stall_ms: NotRequired[int]
+    cloud_drops: NotRequired[int]
+    wifi_drops: NotRequired[int]
+
+class FoundPrinter(TypedDict):
+    serial: str
+    host: str
+    model: str
+    name: str
+    firmware: str
+
+class Network(TypedDict):
+    ssid: str
+    password: str
+    address: NotRequired[str]
+    gateway: NotRequired[str]
+    dns: NotRequired[str]
 
 class Welcome(TypedDict):
     kind: Literal["welcome"]
@@ -59,7 +90,7 @@ class Command(TypedDict):
     kind: Literal["command"]
     id: str
     name: str
-    printer: str
+    printer: NotRequired[str]
     args: dict[str, Any]
     ttl_ms: int
     expect: NotRequired[list[State]]
@@ -85,7 +116,12 @@ START_ARGS: Record
 PRINTER: Record
 CONFIG: Record
 COMMANDS: dict[str, Record]
+HUB_COMMANDS: dict[str, Record]
+NETWORK: Record
+FOUND: Record
 EVENTS: dict[str, Record]
+UPDATE_STATES: tuple[str, ...]
+PROBE_CODES: tuple[str, ...]
 RESULT_CODES: tuple[str, ...]
 MESSAGES: tuple[Message, ...]
 BY_KIND: dict[str, Message]

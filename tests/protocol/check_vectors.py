@@ -7,7 +7,7 @@ import binascii
 import json
 import sys
 
-from shared_protocol import codec, status, version
+from shared_protocol import codec, pairing, status, version
 from shared_protocol.schema import ProtocolError
 
 
@@ -60,7 +60,38 @@ def check_version(row):
     return chosen == row["chosen"], chosen
 
 
+try:
+    import cryptolib  # type: ignore[import-not-found]  # MicroPython has it
+
+    def encrypt(key, blocks):
+        return cryptolib.aes(key, 1).encrypt(blocks)
+
+except ImportError:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    def encrypt(key, blocks):
+        return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(blocks)  # noqa: S305 - one block of CTR
+
+
+def check_pairing(row):
+    secret, nonce = pairing.secret_of(row["label"]), binascii.unhexlify(row["nonce"])
+    box, reply = binascii.unhexlify(row["box"]), binascii.unhexlify(row["reply"])
+    device = pairing.device_of(pairing.proof_of(secret))
+    opened = pairing.unseal(encrypt, secret, nonce, box)
+    if not row["opens"] or opened is None:
+        return opened is None and not row["opens"], str(opened)
+    salt = box[: pairing.SALT_BYTES]
+    answered = pairing.read_answer(secret, nonce, salt, reply) or b""
+    found = [device, pairing.shown(device), pairing.passphrase_of(secret), opened.decode(), answered.decode()]
+    expected = [row[name] for name in ("device", "shown", "passphrase", "content", "answer")]
+    again = pairing.seal(encrypt, secret, nonce, salt, opened), pairing.answer(secret, nonce, salt, answered)
+    broken = reply[:-1] + bytes([reply[-1] ^ 1])
+    good = found == expected and again == (box, reply) and pairing.read_answer(secret, nonce, salt, broken) is None
+    return good, found
+
+
 CHECKS = (
+    ("pairing", check_pairing),
     ("messages", check_message),
     ("errors", check_message),
     ("binary", check_binary),

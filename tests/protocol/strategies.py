@@ -51,9 +51,17 @@ def records(record: schema.Record) -> st.SearchStrategy[dict[str, Any]]:
 def valid(message: schema.Message) -> st.SearchStrategy[dict[str, Any]]:
     """Valid messages of a kind, commands and events with the arguments of their name."""
     plain = records(message.record).map(lambda fields: fields | {"kind": message.kind})
-    tables = {"command": (messages.COMMANDS, "args"), "event": (messages.EVENTS, "data")}
-    if message.kind not in tables:
-        return plain
-    table, inside = tables[message.kind]
+    if message.kind == "command":
+        to_hub = plain.map(lambda fields: {name: value for name, value in fields.items() if name != "printer"})
+        to_printer = st.builds(
+            lambda fields, printer: fields | {"printer": printer}, to_hub, st.text(_EASY_TEXT, min_size=1, max_size=8)
+        )
+        return _named(to_hub, messages.HUB_COMMANDS, "args") | _named(to_printer, messages.COMMANDS, "args")
+    return _named(plain, messages.EVENTS, "data") if message.kind == "event" else plain
+
+
+def _named(
+    plain: st.SearchStrategy[dict[str, Any]], table: dict[str, schema.Record], inside: str
+) -> st.SearchStrategy[dict[str, Any]]:
     named = st.sampled_from(sorted(table)).flatmap(lambda name: st.tuples(st.just(name), records(table[name])))
     return st.builds(lambda fields, pair: fields | {"name": pair[0], inside: pair[1]}, plain, named)

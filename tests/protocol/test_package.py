@@ -38,9 +38,11 @@ RECORDS: list[tuple[str, str, schema.Record]] = [
     ("messages", "StartArgs", messages.START_ARGS),
     ("messages", "Printer", messages.PRINTER),
     ("messages", "Config", messages.CONFIG),
+    ("messages", "FoundPrinter", messages.FOUND),
+    ("messages", "Network", messages.NETWORK),
     *[
         ("messages", kind.capitalize(), messages.BY_KIND[kind].record)
-        for kind in ("hello", "welcome", "command", "result", "event")
+        for kind in ("hello", "telemetry", "welcome", "command", "result", "event")
     ],
     ("status", "Tray", status.TRAY),
     ("status", "AmsUnit", status.AMS_UNIT),

@@ -39,7 +39,7 @@ async def micropython(tmp_path: Path, source: str) -> list[str]:
 async def test_each_thing_that_can_be_wrong_has_its_word(tmp_path: Path) -> None:
     program = """
 async def main():
-    air(ap("Farm", "secret123"), ap("Tired", "secret123", dhcp=False))
+    air(ap("Tired", "secret123", dhcp=False), ap("Farm", "secret123", rssi=-40))
     radio = Radio()
     codes = []
     for network in (known("Elsewhere"), known("Farm", "wrong"), known("Tired", "secret123"),
@@ -50,7 +50,7 @@ async def main():
 """
     lines = await micropython(tmp_path, program)
     assert lines[0] == "['no_network', 'wrong_password', 'no_address', '', '']"
-    assert lines[1] == "[('Farm', -60, True), ('Tired', -60, True)]"
+    assert lines[1] == "[('Farm', -40, True), ('Tired', -60, True)]"
 
 
 async def test_the_first_network_in_range_is_taken_and_after_a_loss_the_next(tmp_path: Path) -> None:

@@ -1,21 +1,35 @@
 """The ways in while the hub is being set up: what carries a box to it on this board."""
 
+import os
 import struct
 import sys
 
-from hub.pairing_service import PairingService
+from hub.names import Names
+from hub.setup_page import PAGE
+from hub.softap import PORT, SoftAp
+
+from shared_protocol import pairing
 
 _GENERAL_DISCOVERABLE_ONLY_LE = 6
 
 
 def transports(setup) -> "list":  # type: ignore[type-arg, no-untyped-def]
-    """Objects with `async run()` and `stop()`."""
+    """Objects with `async run()` and `stop()`: Bluetooth, and the access point with its page."""
+    service = setup.service
+    name = "PrintFarm-" + service.device[:4]
+    ways: "list" = []  # type: ignore[type-arg]
     if sys.platform == "esp32":
         from hub.board.ble_esp32 import Ble
+
+        ways.append(Names(setup.board.radio.ACCESS_POINT))
+        port = PORT
     else:
         from hub.board.ble_unix import Ble  # type: ignore[assignment]
-    service: PairingService = setup.service
-    return [Ble("PrintFarm-" + service.device[:4], [service], lambda: advertisement(service.uuid))]
+
+        port = int(os.getenv("PF_PAGE") or "0")
+    ways.append(Ble(name, [service], lambda: advertisement(service.uuid)))
+    ways.append(SoftAp(setup, name, pairing.passphrase_of(setup.secret), PAGE, port))
+    return ways
 
 
 def advertisement(uuid: str) -> bytes:

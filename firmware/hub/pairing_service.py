@@ -43,7 +43,8 @@ class PairingService:
         self._on_box = on_box
         self._nonce = os.urandom(pairing.NONCE_BYTES)
         self._answered: "tuple[bytes, bytes] | None" = None
-        self._reply = b""
+        self.reply = b""
+        self.told: "dict" = {"state": "ready"}  # type: ignore[type-arg]
         self._incoming = bytearray()
         self._total = 0
         self._bad = 0
@@ -55,7 +56,7 @@ class PairingService:
         """The value of a characteristic."""
         if uuid == pairing.INFO_UUID:
             return self.info()
-        return self._reply if uuid == pairing.OUT_UUID else b""
+        return self.reply if uuid == pairing.OUT_UUID else b""
 
     def write(self, uuid: str, data: bytes) -> None:
         """A piece of a box: offset(2) | total(2) | bytes. What does not fit together is forgotten."""
@@ -108,6 +109,17 @@ class PairingService:
         self._on_box(content)
         return ""
 
+    def take_plain(self, content: object) -> str:
+        """The same without a box, from a way that is safe by itself: "" when it is taken, else "busy" or "invalid"."""
+        if not complete(content):
+            return "invalid"
+        if self.state not in ("ready", "failed"):
+            return "busy"
+        self._answered = None
+        self.report("joining")
+        self._on_box(content)
+        return ""
+
     # ---- what the hub tells ----------------------------------------------------------------------------------
 
     def report(self, state: str, code: str = "", message: str = "", hub: str = "") -> None:
@@ -116,13 +128,13 @@ class PairingService:
 
     def _say(self, state: str, code: str = "", message: str = "", hub: str = "") -> None:
         self.state = state
-        fields = {"state": state}
+        fields = self.told = {"state": state}
         for name, value in (("code", code), ("message", message), ("hub", hub)):
             if value:
                 fields[name] = value
         if self._answered is not None and code != "bad_box":
             nonce, salt = self._answered
-            self._reply = pairing.answer(self._secret, nonce, salt, json.dumps(fields).encode())
+            self.reply = pairing.answer(self._secret, nonce, salt, json.dumps(fields).encode())
         self.changed(pairing.OUT_UUID)
 
     # ---- inside ----------------------------------------------------------------------------------------------
@@ -143,10 +155,15 @@ class PairingService:
             content = json.loads(plain)
         except (ValueError, RuntimeError):
             return None
-        if not isinstance(content, dict):
-            return None
-        for name, most in (("ssid", 32), ("psk", 64), ("url", 200), ("t", 128)):
-            value = content.get(name)
-            if not isinstance(value, str) or len(value.encode()) > most or (not value and name != "psk"):
-                return None
-        return content
+        return content if complete(content) else None
+
+
+def complete(content: object) -> bool:
+    """Whether this is what a phone has to say: {"ssid", "psk", "url", "t"}."""
+    if not isinstance(content, dict):
+        return False
+    for name, most in (("ssid", 32), ("psk", 64), ("url", 200), ("t", 128)):
+        value = content.get(name)
+        if not isinstance(value, str) or len(value.encode()) > most or (not value and name != "psk"):
+            return False
+    return True

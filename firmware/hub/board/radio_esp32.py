@@ -16,6 +16,8 @@ _OPEN = 0
 class Radio:
     """The station and, while setting up, the access point of one chip."""
 
+    ACCESS_POINT = "192.168.4.1"
+
     def __init__(self) -> None:
         self.wlan = network.WLAN(network.STA_IF)
         self._ap = network.WLAN(network.AP_IF)

@@ -12,7 +12,8 @@ PAGE = b"""<!doctype html>
 <title>Set up your hub</title>
 <style>
 :root{color-scheme:light dark;--ink:#0b2a2e;--soft:#53686b;--paper:#f6f4ee;--card:#fff;--line:#8a9a9c;--bad:#a3241b}
-@media(prefers-color-scheme:dark){:root{--ink:#eef4f3;--soft:#a3b5b6;--paper:#07171a;--card:#10252a;--line:#6d8286;--bad:#ff9d94}}
+@media(prefers-color-scheme:dark){
+:root{--ink:#eef4f3;--soft:#a3b5b6;--paper:#07171a;--card:#10252a;--line:#6d8286;--bad:#ff9d94}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:17px/1.5 system-ui,sans-serif}
 main{max-width:26rem;margin:0 auto;padding:2rem 1rem}
@@ -55,13 +56,14 @@ var $=function(id){return document.getElementById(id)};
 var bag=new URLSearchParams(location.hash.slice(1)),t=bag.get("t"),u=bag.get("u");
 history.replaceState(null,"",location.pathname);
 var STEPS={joining:"Joining the network\xe2\x80\xa6",reaching:"Looking for the cloud\xe2\x80\xa6",
-claiming:"Registering the hub\xe2\x80\xa6",done:"Done. Let your phone return to its usual network and go back to the pairing page."};
+claiming:"Registering the hub\xe2\x80\xa6",
+done:"Done. Let your phone return to its usual network and go back to the pairing page."};
 var WRONG={no_network:"There is no network of that name in range. The hub needs 2.4 GHz.",
 wrong_password:"The network does not accept that password.",
 no_address:"The network gave the hub no address. Is its router working?",
 no_internet:"The network does not lead to the internet.",
 cloud_unreachable:"The cloud does not answer from that network.",
-clock:"The hub cannot tell the time in that network, so it cannot trust the cloud. Is time (NTP) blocked there?",
+clock:"The hub cannot tell the time there, so it cannot trust the cloud. Does the network block NTP?",
 token_invalid:"The pairing has expired. Go back to the pairing page and begin again.",
 already_owned:"This hub belongs to somebody. Hold its button for ten seconds, then begin again."};
 function show(id,on){$(id).hidden=!on}
@@ -90,7 +92,7 @@ var name=$("pick").value==="\\n"?$("ssid").value:$("pick").value;
 if(!name){show("typed",true);$("ssid").focus();return}
 show("wrong",false);show("form",false);show("told",true);$("line").textContent=STEPS.joining;
 fetch("/setup",{method:"POST",body:JSON.stringify({ssid:name,psk:$("psk").value,url:u,t:t})})
-.then(function(a){if(a.ok||a.status===409)follow(0);else wrong("The hub does not accept that. Check the name and the password.")})
+.then(function(a){if(a.ok||a.status===409)follow(0);else wrong("The hub does not accept that. Check both fields.")})
 .catch(function(){follow(0)})};
 if(t&&u){show("form",true);look()}else show("lost",true);
 })();

@@ -18356,7 +18356,7 @@ export interface operations {
                 color?: string | null;
                 filament_type?: string | null;
                 is_active?: boolean | null;
-                product_id?: string | null;
+                product_id?: string[] | null;
                 sku?: string | null;
             };
             header?: never;
@@ -18982,7 +18982,7 @@ export interface operations {
                 color?: string | null;
                 filament_type?: string | null;
                 is_active?: boolean | null;
-                product_id?: string | null;
+                product_id?: string[] | null;
                 sku?: string | null;
             };
             header?: never;

@@ -15,6 +15,7 @@ const Login = lazy(() => import("./pages/login"));
 const Setup = lazy(() => import("./pages/setup"));
 const Forgot = lazy(() => import("./pages/forgot"));
 const Reset = lazy(() => import("./pages/reset"));
+const Signup = lazy(() => import("./pages/signup"));
 const Invite = lazy(() => import("./pages/invite"));
 const Printers = lazy(() => import("./pages/printers/page"));
 const Files = lazy(() => import("./pages/files/page"));
@@ -92,6 +93,7 @@ export function App() {
         <Route path="/setup" component={Setup} />
         <Route path="/forgot" component={Forgot} />
         <Route path="/reset" component={Reset} />
+        <Route path="/signup" component={Signup} />
         <Route path="/invite" component={Invite} />
         <Route component={Gate} />
       </Switch>

@@ -30,6 +30,12 @@ const Waiting = () => (
   </div>
 );
 
+/** The pairing page is an entry of its own: the server gives it. */
+function Pairing() {
+  useEffect(() => window.location.reload(), []);
+  return <Waiting />;
+}
+
 const Lost = () => (
   <Empty icon={Compass} title="Nothing is here" main>
     The address may be old. The menu leads back.
@@ -93,6 +99,7 @@ export function App() {
         <Route path="/setup" component={Setup} />
         <Route path="/forgot" component={Forgot} />
         <Route path="/reset" component={Reset} />
+        <Route path="/p" component={Pairing} />
         <Route path="/signup" component={Signup} />
         <Route path="/invite" component={Invite} />
         <Route component={Gate} />

@@ -20,7 +20,7 @@ const Invite = lazy(() => import("./pages/invite"));
 const Printers = lazy(() => import("./pages/printers/page"));
 const Files = lazy(() => import("./pages/files/page"));
 const Jobs = lazy(() => import("./pages/jobs/page"));
-const Hubs = lazy(() => import("./pages/hubs"));
+const Hubs = lazy(() => import("./pages/hubs/page"));
 const Products = lazy(() => import("./pages/products/page"));
 const Settings = lazy(() => import("./pages/settings/page"));
 
@@ -69,6 +69,7 @@ function Inside({ user }: { user: User }) {
             <Route path="/files" component={Files} />
             <Route path="/files/:id" component={Files} />
             <Route path="/hubs" component={Hubs} />
+            <Route path="/hubs/:id" component={Hubs} />
             <Route path="/products" component={Products} />
             <Route path="/products/:id" component={Products} />
             <Route path="/settings" component={Settings} />

@@ -25,7 +25,7 @@ function Point({ number, children }: { number: number; children: ReactNode }) {
  * Without Bluetooth, as on iPhones: the phone joins the hub's own access point and goes on at the hub's page, which is
  * given what it needs behind the `#`, where no request carries it.
  */
-export function AccessPoint({ label, pairing }: { label: Label; pairing: Pairing; onTokenGone: () => void }) {
+export function AccessPoint({ label, pairing }: { label: Label; pairing: Pairing }) {
   const [password, setPassword] = useState("");
   const [copied, setCopied] = useState(false);
   useEffect(() => void passphraseOf(label.secret).then(setPassword), [label]);

@@ -27,7 +27,7 @@ interface Wish {
   reset?: true;
 }
 
-export const beginPairing = (wish: Wish): Promise<Pairing> => call("POST", "/api/pairings", wish);
+export const beginPairing = (wish: Wish): Promise<Pairing> => call("POST", "/api/pairings/", wish);
 
 export interface PairingState {
   state: "waiting" | "claimed" | "expired";

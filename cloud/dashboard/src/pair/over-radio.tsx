@@ -10,6 +10,7 @@ import { type Label, PairingError, pair, type Step } from "./pairing";
 import { Radio } from "./radio";
 import { failureText, STEPS } from "./words";
 
+const codeOf = (error: unknown): string => (error instanceof PairingError ? error.code : "");
 const ORDER = Object.keys(STEPS) as Step[];
 
 function Progress({ step }: { step: Step }) {
@@ -41,7 +42,15 @@ interface Wifi {
   psk: string;
 }
 
-function WifiForm({ start, action, onWifi }: { start: Wifi; action: string; onWifi: (wifi: Wifi) => void }) {
+interface WifiFormProps {
+  start: Wifi;
+  /** What is to be typed first. */
+  focus: keyof Wifi;
+  action: string;
+  onWifi: (wifi: Wifi) => void;
+}
+
+function WifiForm({ start, focus, action, onWifi }: WifiFormProps) {
   const [visible, setVisible] = useState(false);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -55,7 +64,7 @@ function WifiForm({ start, action, onWifi }: { start: Wifi; action: string; onWi
         label="Wi-Fi name"
         name="ssid"
         required
-        autoFocus={!start.ssid}
+        autoFocus={focus === "ssid"}
         maxLength={32}
         defaultValue={start.ssid}
         hint="The network your printers are in, 2.4 GHz."
@@ -67,7 +76,7 @@ function WifiForm({ start, action, onWifi }: { start: Wifi; action: string; onWi
         type={visible ? "text" : "password"}
         minLength={8}
         maxLength={63}
-        autoFocus={!!start.ssid}
+        autoFocus={focus === "psk"}
         defaultValue={start.psk}
         hint="Goes to the hub only, encrypted. Leave it empty for an open network."
         {...plain}
@@ -80,7 +89,7 @@ function WifiForm({ start, action, onWifi }: { start: Wifi; action: string; onWi
   );
 }
 
-interface WayProps {
+export interface WayProps {
   label: Label;
   pairing: Pairing;
   /** The token is spent: a new pairing must begin. */
@@ -106,7 +115,7 @@ export function OverRadio({ label, pairing, onTokenGone }: WayProps) {
   const failed = (error: unknown) => {
     setStep(null);
     setFailure(error);
-    const code = error instanceof PairingError ? error.code : "";
+    const code = codeOf(error);
     if (code === "other_hub") radio.current = null;
     if (code === "token_invalid") onTokenGone();
   };

@@ -10,7 +10,7 @@ import { beginPairing, pairingState, whoAmI } from "./cloud";
 import { FoundPrinters } from "./found";
 import { deviceOf, secretOf, shown } from "./label";
 import { forget, type Memory, type Pairing, remember, takeLabel } from "./memory";
-import { OverRadio } from "./over-radio";
+import { OverRadio, type WayProps } from "./over-radio";
 import type { Label } from "./pairing";
 import { hasRadio } from "./radio";
 
@@ -99,7 +99,7 @@ const Waiting = () => (
 
 type Ready =
   | { at: "loading" }
-  | { at: "ready"; label: Label; pairing: Pairing; radio: boolean }
+  | { at: "ready"; label: Label; pairing: Pairing }
   | { at: "refused"; error: unknown }
   | { at: "not_owner"; email: string };
 
@@ -118,7 +118,7 @@ async function prepare(memory: Memory, reset: boolean): Promise<Ready | "login">
   const replaces = replaced();
   const wish = { device_id: device, ...(replaces && { replaces }), ...(reset && ({ reset } as const)) };
   const pairing = isFresh(memory.pairing) ? memory.pairing : await beginPairing(wish);
-  return { at: "ready", label: { secret, device }, pairing, radio: await hasRadio() };
+  return { at: "ready", label: { secret, device }, pairing };
 }
 
 const CLAIM_POLL_MS = 1500;
@@ -170,11 +170,24 @@ function Pairer({ memory, onChange }: { memory: Memory; onChange: (memory: Memor
     );
   if (ready.at === "refused")
     return <Refused error={ready.error} onAgain={renew} onReset={() => begin(undefined, true)} />;
-  const Way = ready.radio ? OverRadio : AccessPoint;
   return (
     <Door title={`Connect ${shown(ready.label.device)}`}>
-      <Way label={ready.label} pairing={ready.pairing} onTokenGone={renew} />
+      <Ways label={ready.label} pairing={ready.pairing} onTokenGone={renew} />
     </Door>
+  );
+}
+
+/** By Bluetooth where the browser has it; the hub's own access point always works. */
+function Ways(way: WayProps) {
+  const [radio, setRadio] = useState(hasRadio);
+  if (!radio) return <AccessPoint {...way} />;
+  return (
+    <>
+      <OverRadio {...way} />
+      <Button look="ghost" size="sm" className="mt-3 w-full" onClick={() => setRadio(false)}>
+        Without Bluetooth
+      </Button>
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { joined, MAX_BOX } from "./box";
 import { airName, type Bytes } from "./label";
-import type { Channel, Info } from "./pairing";
+import { type Channel, type Info, PairingError } from "./pairing";
 
 const SERVICE = "7f5a0001-5046-4b1d-9c3e-2a6f8d4e1b70";
 const INFO = "7f5a0002-5046-4b1d-9c3e-2a6f8d4e1b70";
@@ -37,11 +37,13 @@ interface Bluetooth {
 
 const bluetooth = (): Bluetooth | undefined => (navigator as { bluetooth?: Bluetooth }).bluetooth;
 
-/** Whether this browser can speak to a hub by itself. */
-export const hasRadio = async (): Promise<boolean> =>
+/** Whether this browser could speak to a hub by itself, were its Bluetooth on. */
+export const hasRadio = (): boolean => bluetooth() !== undefined;
+
+const isOn = async (): Promise<boolean> =>
   (await bluetooth()
     ?.getAvailability()
-    .catch(() => false)) ?? false;
+    .catch(() => true)) ?? false;
 
 const bytes = (view: DataView<ArrayBuffer>): Bytes =>
   new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -65,8 +67,10 @@ export class Radio implements Channel {
       const found = await bluetooth()?.requestDevice({ filters, optionalServices: [SERVICE] });
       return found ? new Radio(found) : null;
     } catch (error) {
-      if (error instanceof DOMException && error.name === "NotFoundError") return null;
-      throw error;
+      if (!(error instanceof DOMException && error.name === "NotFoundError")) throw error;
+      // Closed by the person, unless there was nothing to choose with.
+      if (await isOn()) return null;
+      throw new PairingError("no_bluetooth");
     }
   }
 

@@ -154,6 +154,7 @@ export function OverRadio({ label, pairing, onTokenGone }: WayProps) {
       )}
       <WifiForm
         start={wifi}
+        focus={codeOf(failure) === "wrong_password" ? "psk" : "ssid"}
         action={failure ? "Try again" : "Connect"}
         onWifi={(typed) => void send(typed)}
       />

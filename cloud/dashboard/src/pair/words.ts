@@ -22,16 +22,14 @@ export const FAILURES: Record<string, string> = {
   already_owned:
     "This hub belongs to another farm. Its owner can release it; or hold its button for 10 seconds, which makes it forget everything.",
   cloud_refused: "PrintFarm refused the hub.",
-  no_bluetooth: "Bluetooth is off, or this device has none. Switch it on, or use the hub's own Wi-Fi instead.",
+  no_bluetooth:
+    "Bluetooth is off, or this device has none. Switch it on, or use the hub's own Wi-Fi instead.",
   no_contact:
     "The hub does not answer over Bluetooth. Is it plugged in and its light blinking blue? Come closer and try again.",
   lost_contact: "The Bluetooth connection broke off. Stay close to the hub and try again.",
   silent: "The hub has stopped answering. Unplug it, plug it in again, and try again.",
   other_hub: "That is another hub.",
 };
-
-/** Failures that only another name or password mends: the form is shown, not just a button. */
-export const OF_WIFI = new Set(["no_network", "wrong_password"]);
 
 export const STEPS: Record<Step, string> = {
   ready: "Handing over the network",

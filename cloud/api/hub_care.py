@@ -128,6 +128,7 @@ class HubCareApi:
 
         It takes them from its next connection on, and goes back to the ones before when none of them works.
         """
+        await self._care.get(call.store, hub_id)  # before the body is looked at: to strangers there is no such hub
         networks = [_network(one, n) for n, one in enumerate(body.networks)]
         await self._care.tell(call.store, hub_id, "wifi", {"networks": networks})
         return HubAnswer()

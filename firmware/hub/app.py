@@ -27,7 +27,7 @@ def _forget_our_own_messages() -> None:
         if CLOUD not in message.senders:
             message.record = None  # type: ignore[assignment]
     messages.EVENTS.clear()
-    for module, names in ((messages, ("STATUS",)), (status, ("STATUS", "TRAY", "AMS_UNIT", "HMS", "FIELDS"))):
+    for module, names in ((messages, ("STATUS", "FOUND")), (status, ("STATUS", "TRAY", "AMS_UNIT", "HMS", "FIELDS"))):
         for name in names:
             setattr(module, name, None)
 

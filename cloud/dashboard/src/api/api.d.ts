@@ -18905,7 +18905,7 @@ export interface operations {
                 color?: string | null;
                 filament_type?: string | null;
                 is_active?: boolean | null;
-                product_id?: string | null;
+                product_id?: string[] | null;
                 sku?: string | null;
             };
             header?: never;
@@ -19531,7 +19531,7 @@ export interface operations {
                 color?: string | null;
                 filament_type?: string | null;
                 is_active?: boolean | null;
-                product_id?: string | null;
+                product_id?: string[] | null;
                 sku?: string | null;
             };
             header?: never;

@@ -67,7 +67,8 @@ clock:"The hub cannot tell the time there, so it cannot trust the cloud. Does th
 token_invalid:"The pairing has expired. Go back to the pairing page and begin again.",
 already_owned:"This hub belongs to somebody. Hold its button for ten seconds, then begin again."};
 function show(id,on){$(id).hidden=!on}
-function wrong(text){$("wrong").textContent=text;show("wrong",true);show("form",true);show("told",false);$("psk").focus()}
+function wrong(text){$("wrong").textContent=text;show("wrong",true);show("form",true);show("told",false);
+$("psk").focus()}
 function look(){
 fetch("/networks").then(function(a){return a.json()}).then(function(all){
 var pick=$("pick");pick.textContent="";

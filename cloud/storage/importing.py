@@ -38,6 +38,12 @@ async def values_of(tx: Tx, table: str, names: Sequence[str], where: Mapping[str
     return await tx.all(query.where(*(found.c[name] == value for name, value in (where or {}).items())))
 
 
+async def numbered(tx: Tx, table: str, keys: Collection[int]) -> list[Row]:
+    """The rows of every tenant that have these numbers."""
+    found = _table(table)
+    return await tx.all(select(found).where(found.c.id.in_(list(keys))))
+
+
 async def heal(tx: TenantTx, table: str, key: str, values: Mapping[str, Any], *, lacking: Mapping[str, Any]) -> bool:
     """Give a row that nobody has changed the bytes it lacked; whether it did lack them still."""
     found = _table(table)

@@ -17,7 +17,7 @@ from cloud.storage.stock import status_of
 from cloud.storage.store import Store, Tx
 from cloud.storage.tables import metadata
 from tests.cloud.test_api_product_images import png
-from tests.conftest import Databases
+from tests.conftest import BOTH, Databases
 from tools.migrate import cli, run
 from tools.sample_file import PRESETS, build_sample
 
@@ -59,12 +59,11 @@ class Old:
 class Move:
     """The command, in this process, into a cloud's data folder."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, databases: Databases) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.data.mkdir()
-        self.url = databases.migrated_file(self.data / "printfarm.db")
-        patch.setenv("PRINTFARM_DATA_DIR", str(self.data))
+        self.url = f"sqlite:///{self.data / 'printfarm.db'}"
 
     def __call__(self, old: Old, *more: str, apply: bool = True) -> tuple[int, list[Any]]:
         report = self.folder / "report.json"
@@ -108,15 +107,31 @@ class Move:
             await tx.run(metadata.tables["tenants"].insert().values(made))
             for table, given in rows.items():
                 for row in given:
-                    values = {"tenant_id": tenant, "created_at": moment, "updated_at": moment, **row}
+                    times = {"created_at": moment} | ({} if table == "sync_logs" else {"updated_at": moment})
+                    values = {"tenant_id": tenant, **times, **row}
                     await tx.run(metadata.tables[table].insert().values(values))
 
         self.run(lambda store: store.write(unit))
 
 
 @pytest.fixture
-def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, databases: Databases) -> Move:
-    return Move(tmp_path, monkeypatch, databases)
+def move(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, databases: Databases
+) -> Iterator[Move]:
+    """Into SQLite, or where the test says so into both."""
+    made = Move(tmp_path)
+    monkeypatch.setenv("PRINTFARM_DATA_DIR", str(made.data))
+    if getattr(request, "param", "sqlite") == "sqlite":
+        databases.migrated_file(made.data / "printfarm.db")
+        yield made
+        return
+    made.url = databases.migrated()
+    monkeypatch.setenv("PRINTFARM_DATABASE_URL", made.url)
+    yield made
+    databases.server.drop(made.url.rsplit("/", 1)[1])
+
+
+on_both = pytest.mark.parametrize("move", BOTH, indirect=True)
 
 
 def legacy(row: Any) -> Any:
@@ -130,6 +145,7 @@ def told(lines: list[Any], key: Any, kind: str = "") -> str:
 # ---- values
 
 
+@on_both
 def test_what_is_cut_out_of_range_unknown_or_translated_is_kept_as_it_was(tmp_path: Path, move: Move) -> None:
     odd = {
         "model": "A1 Mini", "name": "n" * 200, "nozzle_size": 1e300, "sort_order": 10**12, "total_print_time": -5,
@@ -215,6 +231,7 @@ def test_jobs_name_their_plate_and_pieces_and_end_after_they_began(tmp_path: Pat
     assert legacy(found["j3"])["status"] == "printing"
 
 
+@on_both
 def test_old_references_are_translated_or_let_go(tmp_path: Path, move: Move) -> None:
     old = Old(tmp_path, {
         "printers": [{"id": "p1", **PRINTER}],
@@ -279,6 +296,7 @@ def busy(move: Move) -> None:
         printers=[{"id": "h1", "printer_id": 1, "name": "Here", "serial_number": "01P00A000000001", **seal}],
         products=[{"id": "hp", "name": "Clip"}],
         product_skus=[{"id": "hs", "product_id": "hp", "sku": "CLIP", "color": ""}],
+        sync_logs=[{"id": 1, "operation_type": "SHOP", "status": "OK"}],
         color_presets=[{"id": "hc", "color_name": "Red", "hex_code": "#FF0000", "filament_type": "PLA"}],
     )
     move.farm("beside")
@@ -291,10 +309,12 @@ NEWCOMERS: Rows = {
     "product_skus": [{"id": "s1", "product_id": "pr1", "sku": "CLIP"}],
     "finished_goods": [{"id": "g1", "product_sku_id": "s1", "current_stock": 3}],
     "print_jobs": [{"id": "j1", "status": "completed", "printer_id": "p1", "product_sku_id": "s1"}],
+    "sync_logs": [{"id": n, "operation_type": "INSERT", "status": "SUCCESS"} for n in (1, 2)],
     "color_presets": [{"id": "c1", "color_name": "Red", "hex_code": "#fe0000", "filament_type": "PLA"}],
 }  # fmt: skip
 
 
+@on_both
 def test_newcomers_to_a_farm_in_use_are_mended_and_keep_their_children(tmp_path: Path, move: Move) -> None:
     busy(move)
     old = Old(tmp_path, NEWCOMERS)
@@ -314,6 +334,8 @@ def test_newcomers_to_a_farm_in_use_are_mended_and_keep_their_children(tmp_path:
     assert there["finished_goods"]["g1"]["current_stock"] == there["product_skus"]["s1"]["stock_level"] == 3
     assert there["print_jobs"]["j1"]["printer_id"] == "p1"
     assert there["color_presets"]["c1"]["color_name"] == "Red (2)"
+    assert sorted(there["sync_logs"]) == [1, 2, 10**12 + 1]
+    assert there["sync_logs"][1]["operation_type"] == "SHOP"
     _, again = move(old)  # not told into which: found by the ids that are here
     assert move.dump() == there
     assert not [line for line in again if line["kind"] in ("refused", "differs", "changed")]
@@ -334,6 +356,7 @@ def test_an_old_farm_goes_where_it_is_sent(tmp_path: Path, move: Move, capsys: p
 # ---- damage
 
 
+@on_both
 def test_no_value_stops_the_run(tmp_path: Path, move: Move) -> None:
     deep = "[" * 50_000 + "]" * 50_000
     times = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "-5", 10**30, 1e308, float("inf"), b"\xff", "")
@@ -388,6 +411,7 @@ def test_a_damaged_page_costs_its_own_rows_only(tmp_path: Path, move: Move) -> N
     assert move.dump() == there
 
 
+@on_both
 def test_a_full_disk_costs_files_that_come_along_the_next_time(
     tmp_path: Path, move: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     peopled: set[str] = set()
     moved_to: dict[Any, str] = {}
     """Old farm -> the farm here that has most of its rows by now."""
+    logs: dict[tuple[str, int], tuple[Any, ...]] = {}
+    """(farm, number) of a sync log -> what it says."""
     taken: Taken = {}
     """(kind, farm, value) -> the row that has it; numbers, serial numbers, names, SKUs."""
 
@@ -35,7 +37,8 @@ async def look(store: Store, source: Source) -> Here:
     async def unit(tx: Tx) -> Here:
         farms = [str(row["id"]) for row in await importing.tenants(tx)]
         moved_to = await _moved_to(tx, source) if farms else {}
-        return Here(farms=farms, peopled=await importing.peopled(tx), moved_to=moved_to, taken=await _taken(tx))
+        peopled, logs = await importing.peopled(tx), await _logs(tx, source)
+        return Here(farms=farms, peopled=peopled, moved_to=moved_to, logs=logs, taken=await _taken(tx))
 
     return await store.read(unit)
 
@@ -49,6 +52,20 @@ async def _moved_to(tx: Tx, source: Source) -> dict[Any, str]:
             for key, tenant in (await importing.owners(tx, table, keys[start : start + BATCH])).items():
                 found[old[key]][tenant] += 1
     return {tenant: counted.most_common(1)[0][0] for tenant, counted in found.items()}
+
+
+async def _logs(tx: Tx, source: Source) -> dict[tuple[str, int], tuple[Any, ...]]:
+    keys = [row["id"] for row in source.rows("sync_logs") if isinstance(row.get("id"), int)]
+    found: dict[tuple[str, int], tuple[Any, ...]] = {}
+    for start in range(0, len(keys), BATCH):
+        for row in await importing.numbered(tx, "sync_logs", keys[start : start + BATCH]):
+            found[row["tenant_id"], row["id"]] = said(row)
+    return found
+
+
+def said(log: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By which a sync log is told from another one of the same number."""
+    return tuple(log[name] for name in ("operation_type", "table_name", "record_id", "status", "created_at"))
 
 
 async def _taken(tx: Tx) -> Taken:

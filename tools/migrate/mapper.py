@@ -75,6 +75,7 @@ class TableMapper:
         # What rows of this very file have here already is theirs; the rest is somebody else's.
         ours = {key for rows in coming.values() for key in rows}
         self.taken = {what for what, key in here.taken.items() if key not in ours}
+        self.logs = here.logs
         self._claimed = self._claims()
 
     def run(self) -> Moved:

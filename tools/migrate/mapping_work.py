@@ -5,9 +5,12 @@ from typing import Final
 from cloud.catalog.colors import split_color
 from cloud.storage.stock import MAX_STOCK
 from tools.migrate.files import Kept
+from tools.migrate.here import said
 from tools.migrate.mapper import Row, TableMapper
 from tools.migrate.values import Reader, short
 
+ABOVE: Final = 10**12
+"""Added to the number of a sync log that is taken: the same again the next time."""
 _TASK: Final = {
     "pending": "pending", "todo": "pending", "open": "pending", "in_progress": "in_progress", "active": "in_progress",
     "completed": "completed", "complete": "completed", "done": "completed", "cancelled": "cancelled",
@@ -198,7 +201,7 @@ class WorkMapper(TableMapper):
         }
 
     def _sync_logs(self, read: Reader, tenant: str) -> Row:
-        return {
+        row: Row = {
             "operation_type": read.text("operation_type", "UNKNOWN", longest=40),
             "table_name": read.text("table_name", longest=60),
             "record_id": read.text("record_id", longest=120),
@@ -206,6 +209,11 @@ class WorkMapper(TableMapper):
             "error_message": read.maybe_text("error_message", lines=True),
             "created_at": self.made_at(read, "created_at"),
         }
+        number = read.raw("id")
+        if self.logs.get((tenant, number), said(row)) != said(row):
+            read.keep("id", "its number is another one's here: it has a new one")
+            row["id"] = ABOVE + number
+        return row
 
 
 def _minutes(number: int | None) -> int | None:

@@ -5342,10 +5342,10 @@ export interface components {
             /** @default false */
             requires_post_processing?: boolean;
             /**
-             * @description Ids of printers, the preferred one first.
+             * @description Ids of printers or models ("N1", "P1S"), the preferred one first; also as JSON text.
              * @default null
              */
-            printer_priority?: string[] | null;
+            printer_priority?: string[] | string | null;
             /** @default null */
             wiki_id?: string | null;
             /**
@@ -5467,7 +5467,7 @@ export interface components {
             file_name?: string | null;
             requires_assembly?: boolean;
             requires_post_processing?: boolean;
-            printer_priority?: string[] | null;
+            printer_priority?: string[] | string | null;
             wiki_id?: string | null;
             image_url?: string | null;
             is_active?: boolean;

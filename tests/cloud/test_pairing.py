@@ -20,6 +20,9 @@ from tests.cloud.api_kit import OWNER, Client, Cloud, running_cloud
 from tests.cloud.hub_life_kit import Device, eventually, living
 from tests.cloud.test_links import mail_server
 
+SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For what asks nothing new of a database."""
+
 
 @pytest.fixture
 async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
@@ -91,6 +94,7 @@ async def test_a_token_is_for_one_device_and_its_time(cloud: Cloud) -> None:
     assert (await cloud.owner.ok("GET", "/api/hubs/"))["total"] == 0
 
 
+@SQLITE
 async def test_who_may_pair_and_see_a_pairing(cloud: Cloud) -> None:
     begun = await begin(cloud.owner, Device())
     stranger, operator = await cloud.stranger(), await cloud.person("operator")
@@ -105,6 +109,7 @@ async def test_who_may_pair_and_see_a_pairing(cloud: Cloud) -> None:
         assert await cloud.owner.refused("POST", "/api/pairings", {"device_id": wrong}) == (422, "invalid")
 
 
+@SQLITE
 async def test_a_proof_that_is_none_is_refused_in_words(cloud: Cloud) -> None:
     device = Device()
     begun = await begin(cloud.owner, device)
@@ -206,6 +211,7 @@ async def test_a_dead_hubs_printers_come_along_with_the_one_that_replaces_it(clo
     await dead.paired(cloud)
 
 
+@SQLITE
 async def test_claims_are_throttled_by_address_and_by_device(cloud: Cloud) -> None:
     pairings = cloud.services.accounts.pairings
     pairings._by_device = Throttle(free=2, now=lambda: 0.0)
@@ -268,3 +274,12 @@ async def test_a_released_hub_may_be_claimed_by_anybody_even_when_its_answer_was
     await eventually(offline)
     async with living(cloud, new["hub"], new["key"]):
         assert (await stranger.ok("GET", f"/api/hubs/{new['hub']}"))["online"]
+
+
+async def test_a_lost_hub_is_not_where_new_printers_go(cloud: Cloud) -> None:
+    device, other, stranger = Device(), Device(), await cloud.stranger()
+    await device.paired(cloud)
+    living_one = await other.paired(cloud)
+    device.reset_epoch = 1
+    await device.paired(cloud, stranger, reset=True)
+    assert (await cloud.printer())["hub_id"] == living_one["hub"]  # the only one there is, though two are listed

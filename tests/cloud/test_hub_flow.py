@@ -51,19 +51,21 @@ async def claimed(folder: Path, device: Device, begun: JSON) -> list[str]:
     return done.out.strip().splitlines()
 
 
-async def switched_on(stack: AsyncExitStack, folder: Path) -> str:
-    """Start the firmware on what its claim has stored; the hub's id."""
+async def switched_on(stack: AsyncExitStack, folder: Path) -> tuple[str, HubProcess]:
+    """Start the firmware on what its claim has stored; the hub's id, and its process."""
     known = json.loads((folder / "identity.json").read_text())
-    await stack.enter_async_context(HubProcess(folder, known["hub"], known["key"], known["cloud"]))
-    return str(known["hub"])
+    process = HubProcess(folder, known["hub"], known["key"], known["cloud"])
+    return known["hub"], await stack.enter_async_context(process)
 
 
-async def paired(stack: AsyncExitStack, cloud: Cloud, folder: Path, device: Device, **asked: Any) -> str:
+async def paired(
+    stack: AsyncExitStack, cloud: Cloud, folder: Path, device: Device, **asked: Any
+) -> tuple[str, HubProcess]:
     begun = await cloud.owner.ok("POST", "/api/pairings", {"device_id": device.id, **asked})
     assert await claimed(folder, device, begun) == ["reaching", "claiming", f"claimed {asked['name']}"]
-    hub = await switched_on(stack, folder)
+    hub, process = await switched_on(stack, folder)
     await online(cloud.owner, hub)
-    return hub
+    return hub, process
 
 
 async def online(who: Client, hub: str, expected: bool = True) -> None:
@@ -99,8 +101,8 @@ async def test_claimed_by_the_firmware_moved_replaced_and_taken_over(tmp_path: P
         AsyncExitStack() as stack,
     ):
         left, right = Device(), Device()
-        first = await paired(stack, cloud, tmp_path / "left", left, name="Left")
-        second = await paired(stack, cloud, tmp_path / "right", right, name="Right")
+        first, process = await paired(stack, cloud, tmp_path / "left", left, name="Left")
+        second, _ = await paired(stack, cloud, tmp_path / "right", right, name="Right")
         hub = await cloud.owner.ok("GET", f"/api/hubs/{first}")
         assert (hub["device_id"], hub["name"], hub["firmware"] != "") == (left.id, "Left", True)
 
@@ -116,9 +118,13 @@ async def test_claimed_by_the_firmware_moved_replaced_and_taken_over(tmp_path: P
         begun = await stranger.ok("POST", "/api/pairings", {"device_id": left.id, "reset": True})
         assert (await claimed(tmp_path / "again", left, begun))[-1] == "refused already_owned"
         left.reset_epoch = 1
-        assert (await claimed(tmp_path / "again", left, begun))[-1].startswith("claimed Hub ")
+        assert (await claimed(tmp_path / "again", left, begun))[-1] == "refused already_owned"  # it is connected
+        await process.kill()
         await online(cloud.owner, first, expected=False)
-        theirs = await switched_on(stack, tmp_path / "again")
+        assert (await claimed(tmp_path / "again", left, begun))[-1].startswith("claimed Hub ")
+        await process.start()  # the power is cut before it was reset: its key is dead
+        await process.wait_for("401")
+        theirs, _ = await switched_on(stack, tmp_path / "again")
         await online(stranger, theirs)
         assert (await claimed(tmp_path / "again", left, begun))[-1] == "refused token_invalid"
         assert (await stranger.ok("GET", "/api/printers/"))["total"] == 0

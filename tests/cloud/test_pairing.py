@@ -155,10 +155,16 @@ async def test_a_device_reset_by_its_button_goes_to_whoever_pairs_it_and_the_own
         device, stranger = Device(), await cloud.stranger()
         old = await device.paired(cloud, name="Rack")
         printer = await cloud.printer(hub_id=old["hub"])
-        async with living(cloud, old["hub"], old["key"]) as hub:
-            device.reset_epoch = 1
-            new = await device.paired(cloud, stranger, reset=True)
-            await asyncio.wait_for(hub.ended.wait(), 10)
+        device.reset_epoch = 1
+        async with living(cloud, old["hub"], old["key"]):
+            # It is connected, so it was not reset: this is somebody who has seen its label.
+            begun = await begin(stranger, device, reset=True)
+            assert await refused(cloud, device.claim(begun["token"])) == (409, "already_owned")
+        await offline(cloud, old["hub"])
+        new = await device.paired(cloud, stranger, reset=True)
+        with pytest.raises(websockets.InvalidStatus):
+            async with living(cloud, old["hub"], old["key"]):
+                pass
         mail = await mails.next()
         assert mail["To"] == OWNER
         told = str(mail.get_payload())
@@ -178,6 +184,13 @@ async def test_a_device_reset_by_its_button_goes_to_whoever_pairs_it_and_the_own
         # And it cannot be taken back without another reset.
         begun = await begin(cloud.owner, device, reset=True)
         assert await refused(cloud, device.claim(begun["token"])) == (409, "already_owned")
+
+
+async def offline(cloud: Cloud, hub: str) -> None:
+    async def so() -> bool:
+        return not (await cloud.owner.ok("GET", f"/api/hubs/{hub}"))["online"]
+
+    await eventually(so)
 
 
 async def test_an_owner_who_resets_his_hub_gets_it_back_with_its_printers(cloud: Cloud) -> None:
@@ -268,10 +281,7 @@ async def test_a_released_hub_may_be_claimed_by_anybody_even_when_its_answer_was
     new = await device.paired(cloud, stranger)
     assert (await cloud.owner.ok("GET", f"/api/hubs/{old['hub']}"))["taken_over_at"]
 
-    async def offline() -> bool:
-        return not (await cloud.owner.ok("GET", f"/api/hubs/{old['hub']}"))["online"]
-
-    await eventually(offline)
+    await offline(cloud, old["hub"])
     async with living(cloud, new["hub"], new["key"]):
         assert (await stranger.ok("GET", f"/api/hubs/{new['hub']}"))["online"]
 

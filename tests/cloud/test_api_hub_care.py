@@ -419,6 +419,29 @@ async def test_a_printer_is_not_followed_where_a_stranger_could_lead_it(cloud: C
 
 
 @SQLITE
+async def test_what_a_hub_heard_before_it_was_away_leads_no_printer_astray(cloud: Cloud, paired: JSON) -> None:
+    """Somebody has corrected the address meanwhile; what was heard last week says otherwise."""
+    printer = await cloud.printer(FOUND["serial"], hub_id=paired["hub"])
+    async with living(cloud, paired["hub"], paired["key"]) as hub:
+        await hub.say("found", printers=[FOUND])
+        await shown(cloud, paired, FOUND["host"])
+    await pinned(cloud, printer["id"])
+    offline = {"link": "offline", "state": "idle"}
+    async with living(cloud, paired["hub"], paired["key"]) as hub:
+        await hub.say("status", printer=printer["id"], full=True, data=offline)
+
+        async def told() -> bool:
+            seen = await cloud.owner.ok("GET", f"/api/printers/{printer['id']}/status")
+            return bool(seen["live"].get("link") == "offline")
+
+        await eventually(told)
+        await cloud.owner.ok("GET", path_of(paired, "found"))
+        assert await address(cloud, printer) == printer["ip_address"]
+        await hub.say("found", printers=[FOUND])  # heard now, it is news
+        await hub.until(lambda: [one["host"] for one in hub.config["printers"]] == [FOUND["host"]])
+
+
+@SQLITE
 async def test_a_printer_is_tried_before_it_is_added(cloud: Cloud, paired: JSON) -> None:
     good = {"ok": True, "data": {"serial": "01P1", "model": "C12", "cert": "ab"}}
     body = {"host": "10.0.0.3", "access_code": "12345678", "serial": "01P1", "port": 8884}

@@ -3726,7 +3726,7 @@ export interface paths {
         get?: never;
         /**
          * Tell a hub the networks it should know, instead of those it knows
-         * @description It takes them from its next connection on, and goes back to the ones before when none of them works.
+         * @description Tell a hub the networks it should know, instead of those it knows.
          */
         put: operations["hubs_wifi"];
         post?: never;
@@ -3891,7 +3891,7 @@ export interface paths {
         put?: never;
         /**
          * For devices: become a hub of the farm whose token is shown
-         * @description `token_invalid`: used, expired, or for another device. `already_owned`: its owner has to release it, or its button has to be held for ten seconds. A device whose answer was lost may ask again until it has connected.
+         * @description `token_invalid`: used, expired, or for another device. `already_owned`: its owner has to release it, or its button has to be held for ten seconds; while it is connected, it was not. A device whose answer was lost may ask again until it has connected.
          */
         post: operations["hubs_claim"];
         delete?: never;

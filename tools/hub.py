@@ -15,6 +15,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from shared_protocol import pairing
 from tools import build_firmware
 from tools.programs import tool
 
@@ -118,13 +120,14 @@ class HubProcess:
         printers: int | None = None,
         stats: bool = False,
         program: Sequence[str] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.heap = heap
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES)
         self.stats: Mapping[str, Any] = {}
         self._program = list(program) if program else ["-c", START]
-        self._extra: dict[str, str] = {}
+        self._extra: dict[str, str] = dict(environ or {})
         if sockets is not None:
             self._extra["PF_SOCKETS"] = str(sockets)
         if printers is not None:
@@ -135,7 +138,33 @@ class HubProcess:
         self._reader: asyncio.Task[None] | None = None
         self._seen = 0
         self._news = asyncio.Condition()
-        write_identity(data_dir, hub_id, key, cloud_url)
+        if key:
+            write_identity(data_dir, hub_id, key, cloud_url)
+
+    @classmethod
+    def unpaired(cls, data_dir: Path, *, heap: str = HEAP, environ: Mapping[str, str] | None = None) -> Self:
+        """A hub as it comes out of its box: it belongs to nobody and waits to be set up. `device_secret` is its label.
+
+        `environ` may hold PF_RADIO, PF_BLE and PF_PAGE, see firmware/hub/board/unix.py.
+        """
+        data_dir.mkdir(parents=True, exist_ok=True)
+        label = data_dir / "device.json"
+        if not label.exists():
+            label.write_text(json.dumps({"secret": pairing.base32(secrets.token_bytes(pairing.SECRET_BYTES))}))
+        return cls(data_dir, "", "", "", heap=heap, environ=environ)
+
+    @property
+    def device_secret(self) -> bytes:
+        """What stands on the label."""
+        return pairing.secret_of(json.loads((self.data_dir / "device.json").read_text())["secret"])
+
+    async def ended(self, timeout: float = 20.0) -> None:  # noqa: ASYNC109 - a test's limit
+        """Wait until it has ended by itself, as at a restart; `start` is then the board's next start."""
+        if self._process is None or self._reader is None:
+            raise RuntimeError("the hub is not started")
+        async with asyncio.timeout(timeout):
+            await self._process.wait()
+            await self._reader
 
     async def __aenter__(self) -> Self:
         await self.start()

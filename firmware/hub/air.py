@@ -28,7 +28,8 @@ def transports(setup) -> "list":  # type: ignore[type-arg, no-untyped-def]
 
         port = int(os.getenv("PF_PAGE") or "0")
     ways.append(Ble(name, [service], lambda: advertisement(service.uuid)))
-    ways.append(SoftAp(setup, name, pairing.passphrase_of(setup.secret), PAGE, port))
+    if port:
+        ways.append(SoftAp(setup, name, pairing.passphrase_of(setup.secret), PAGE, port))
     return ways
 
 

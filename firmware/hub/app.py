@@ -93,10 +93,20 @@ async def supervise(name: str, work) -> None:  # type: ignore[no-untyped-def]
         await asyncio.sleep_ms(_RESTART_MS if lived > _RESTART_MS else 10 * _RESTART_MS)
 
 
+async def set_up(board) -> None:  # type: ignore[no-untyped-def]
+    """Wait until somebody pairs the hub. Its end is a restart: memory is in one piece again, the radios are quiet."""
+    from hub.provisioning import Setup
+
+    await Setup(board, FIRMWARE).run()
+    board.reset()
+
+
 def start(board) -> None:  # type: ignore[no-untyped-def]
     """Run the hub on a board until the end of the power."""
 
     async def main() -> None:
+        if Config(board.data_dir).identity is None:
+            await set_up(board)
         await App(board).run()
 
     asyncio.run(main())

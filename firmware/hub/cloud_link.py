@@ -139,7 +139,7 @@ class CloudLink:
             while True:
                 await asyncio.sleep(3600)
         while True:
-            await self.board.network(self.config.wifi)
+            await self.board.network(self.config.networks)
             wait, trouble = await self._attempt()
             self._tell(trouble, wait)
             await asyncio.sleep_ms(wait)

@@ -58,7 +58,7 @@ class SoftAp:
         listener.bind(socket.getaddrinfo("0.0.0.0", self._port)[0][-1])  # noqa: S104 - whose network it is is checked
         listener.listen(AT_ONCE)
         listener.setblocking(False)
-        log("setup", "page on http://%s:%d" % (self._address, _port_of(listener, self._port)))
+        log("setup", "page on http://%s:%d" % (self._address, self._port))
         while True:
             try:
                 raw, peer = listener.accept()
@@ -139,13 +139,6 @@ class SoftAp:
         if refusal:
             return _REFUSED.get(refusal, "400 Bad Request"), _JSON, b"{}"
         return "202 Accepted", _JSON, b"{}"
-
-
-def _port_of(listener, port: int) -> int:  # type: ignore[no-untyped-def]
-    """The port that was found, when any would do; only the Unix port can tell."""
-    if port or not hasattr(listener, "getsockname"):
-        return port
-    return listener.getsockname()[1]  # type: ignore[no-any-return]
 
 
 async def _read_request(wire: Wire) -> "tuple[str, str, bytes] | str | None":

@@ -1,24 +1,23 @@
 """ESP32 and ESP32-S3 on the stock MicroPython image: the only file that touches the chip.
 
-Wi-Fi is joined from the stored configuration and left to the driver, which retries for ever by itself; only a radio
-that stays dead for minutes is switched off and on, and then the board is reset. The clock comes from the cloud; the
+The clock comes from the cloud; the
 last time known is kept, because the cloud's certificate is checked before the cloud can tell the time.
 """
 
-import asyncio
 import gc
 import os
+import sys
 import time
 
 import machine
-import network
 from esp32 import NVS
+from hub.board.radio_esp32 import Radio
 from hub.log import log
+from hub.wifi import Wifi
+
+from shared_protocol import pairing
 
 _WATCHDOG_MS = 30_000  # the longest blocking step is a TLS handshake, about 2 s
-
-_JOIN_MS = 90_000  # association and DHCP with a tired access point
-_ATTEMPTS = 12  # radio switched off and on so often; then a reset, which cures what that does not
 
 _ROOMY = 1_000_000  # free heap at boot: megabytes with external memory, 160 KB without
 
@@ -34,6 +33,15 @@ _REASONS = {
 }
 
 
+def _target(machine_name: str) -> str:
+    """Which releases fit: esp32, esp32s3, esp32c3 ..."""
+    name = machine_name.lower().replace("-", "")
+    for chip in ("esp32s3", "esp32s2", "esp32c3", "esp32c6"):
+        if chip in name:
+            return chip
+    return "esp32"
+
+
 class Board:
     """The machine under the hub."""
 
@@ -44,6 +52,7 @@ class Board:
     def __init__(self) -> None:
         self.name = "esp32 " + "".join(["%02x" % b for b in machine.unique_id()])
         self.boot_reason = _REASONS.get(machine.reset_cause(), "unknown")
+        self.target = _target(sys.implementation._machine)  # type: ignore[attr-defined]
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
         self.tunnel_window = 32 * 1024 if roomy else 4 * 1024
@@ -55,14 +64,28 @@ class Board:
         self._uptime = 0
         self._ticked = time.ticks_ms()
         self._saved = 0
-        self._wlan = network.WLAN(network.STA_IF)
-        self._failures = 0
+        self.radio = Radio()
+        self._wlan = self.radio.wlan
+        self._wifi = Wifi(self.radio)
         self._restore_clock()
 
     def random_id(self) -> str:
         """Sixteen hexadecimal digits. The radio's noise feeds the generator, so Wi-Fi goes on first."""
         self._wlan.active(True)
         return "".join(["%02x" % b for b in os.urandom(8)])
+
+    def device(self) -> bytes:
+        """The label's secret, which flashing put there; a board that was flashed without makes its own, once."""
+        kept = NVS("pf")
+        secret = bytearray(pairing.SECRET_BYTES)
+        try:
+            kept.get_blob("secret", secret)
+        except OSError:
+            self._wlan.active(True)  # its noise feeds the generator
+            secret = bytearray(os.urandom(pairing.SECRET_BYTES))
+            kept.set_blob("secret", secret)
+            kept.commit()
+        return bytes(secret)
 
     def uptime_ms(self) -> int:
         """Milliseconds since the start; does not wrap when asked at least once in six days."""
@@ -74,38 +97,31 @@ class Board:
     def heap_free(self) -> None:
         """Not told: the walk over external memory takes long and crashes on some versions."""
 
+    # ---- what survives a reset ---------------------------------------------------------------------------------
+
+    def recall(self, name: str, default: "int | str") -> "int | str":
+        """What `remember` stored."""
+        try:
+            if isinstance(default, int):
+                return self._nvs.get_i32(name)
+            room = bytearray(32)
+            return room[: self._nvs.get_blob(name, room)].decode()
+        except OSError:
+            return default
+
+    def remember(self, name: str, value: "int | str") -> None:
+        """Store a number or a few words under a name of at most 15 characters."""
+        if isinstance(value, int):
+            self._nvs.set_i32(name, value)
+        else:
+            self._nvs.set_blob(name, value.encode())
+        self._nvs.commit()
+
     # ---- Wi-Fi -------------------------------------------------------------------------------------------------
 
-    async def network(self, wifi: "dict | None") -> None:  # type: ignore[type-arg]
-        """Return when the board has an address. Joins with `wifi` {"ssid", "password"}; waits for ever without."""
-        if wifi is None:
-            log("wifi", "not provisioned")
-            while True:
-                await asyncio.sleep(3600)
-        while not await self._joined(wifi):
-            self._failures += 1
-            log("wifi", "no connection to the access point, attempt %d" % self._failures)
-            if self._failures >= _ATTEMPTS:
-                self.reset()
-            self._wlan.active(False)
-            await asyncio.sleep(1)
-        self._failures = 0
-
-    async def _joined(self, wifi: "dict") -> bool:  # type: ignore[type-arg]
-        if self._wlan.isconnected():
-            return True
-        if not self._wlan.active() or self._wlan.status() == network.STAT_IDLE:
-            self._wlan.active(True)
-            # Power saving holds packets back for up to 300 ms; this board hangs on a power supply.
-            self._wlan.config(pm=self._wlan.PM_NONE, reconnects=-1)
-            self._wlan.connect(wifi["ssid"], wifi["password"])
-        started = time.ticks_ms()
-        while time.ticks_diff(time.ticks_ms(), started) < _JOIN_MS:
-            if self._wlan.isconnected():
-                log("wifi", "address " + self._wlan.ifconfig()[0])
-                return True
-            await asyncio.sleep_ms(200)
-        return False
+    async def network(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
+        """Return when the board is in one of its networks; waits for ever without any."""
+        await self._wifi.ensure(networks, self.reset)
 
     # ---- the clock ---------------------------------------------------------------------------------------------
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from shared_protocol import messages, pairing
-from tests.dashboard.bluetooth import ARGUMENTS, choosing, in_the_air
+from tests.dashboard.bluetooth import ARGUMENTS, Air, choosing, in_the_air
 from tests.dashboard.conftest import ARGUMENTS as USUAL
 from tests.dashboard.conftest import CHROMIUM
 from tests.dashboard.desk import PHONE, Desk
-from tests.dashboard.label_device import LabelDevice
 from tests.dashboard.test_accounts_pages import invited
+from tests.dashboard.unpaired_hub import UnpairedHub
 from tools import dashboard
 from tools.farm import farm as farms
 from tools.farm.farm import EMAIL, Farm
-from tools.hub import HubProcess
 from tools.virtual_printer.spec import PrinterSpec
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -73,11 +75,31 @@ async def give(page: Page, ssid: str, password: str, button: str = "Connect") ->
     await page.get_by_role("button", name=button).click()
 
 
+def connected(page: Page) -> Locator:
+    return page.get_by_role("heading", name="The hub is connected")
+
+
+@contextlib.asynccontextmanager
+async def beside(browser: Browser, page: Page, hub: UnpairedHub) -> AsyncIterator[tuple[Air, list[int]]]:
+    """In range of the hub, and taking it from every list."""
+    async with hub.switched_on(), in_the_air(browser, hub, hub.name) as air, choosing(page) as lists:
+        yield air, lists
+
+
+class Label:
+    """A label whose hub is not here."""
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_bytes(pairing.SECRET_BYTES)
+        self.label = pairing.base32(self.secret)
+        self.device = pairing.device_of(pairing.proof_of(self.secret))
+
+
 # ---- the label
 
 
 async def test_the_secret_leaves_the_address_and_survives_logging_in(farm: Farm, browser: Browser) -> None:
-    device = LabelDevice(WIFI)
+    device = Label()
     async with Desk.at(browser, farm, size=PHONE, signed_in=False) as desk:
         page = desk.page
         asked: list[str] = []
@@ -98,7 +120,7 @@ async def test_the_secret_leaves_the_address_and_survives_logging_in(farm: Farm,
 
 
 async def test_a_label_is_typed_by_hand(phone: Desk) -> None:
-    device = LabelDevice(WIFI)
+    device = Label()
     page = phone.page
     await page.goto("/hubs")
     await page.get_by_role("button", name="Add hub").click()
@@ -118,49 +140,41 @@ async def test_a_label_is_typed_by_hand(phone: Desk) -> None:
 
 async def test_only_owners_pair(farm: Farm, browser: Browser) -> None:
     async with invited(browser, farm, "operator", "operator@example.org") as desk:
-        await desk.page.goto(f"/p#{LabelDevice(WIFI).label}")
+        await desk.page.goto(f"/p#{Label().label}")
         await expect(desk.page.get_by_role("heading", name="Only owners add hubs")).to_be_visible()
 
 
 # ---- Bluetooth
 
 
-async def test_wrong_then_right_without_a_new_scan(phone: Desk, browser: Browser) -> None:
-    device, page = LabelDevice(WIFI, fails=["no_address", "no_internet", "cloud_unreachable", "clock"]), phone.page
-    async with in_the_air(browser, device, device.name) as air, choosing(page) as lists:
-        await page.goto(f"/p#{device.label}")
+async def test_wrong_then_right_without_a_new_scan(phone: Desk, browser: Browser, tmp_path: Path) -> None:
+    page = phone.page
+    hub = UnpairedHub(tmp_path / "hub", {"Werkstatt Süd": "längeres Wort"})
+    async with beside(browser, page, hub) as (air, lists):
+        await page.goto(f"/p#{hub.label}")
         await photo(page, "wifi")
         assert await phone.axe() == []
-        await give(page, "Farm", "secret123")
-        for sentence in ("no address", "not lead to the internet", "cannot reach PrintFarm", "the time"):
-            await expect(page.get_by_role("alert").filter(has_text=sentence)).to_be_visible()
-            await page.get_by_role("button", name="Try again").click()
-            await expect(page.get_by_role("alert").filter(has_text=sentence)).to_have_count(0)
-        await expect(page.get_by_role("heading", name="The hub is connected")).to_be_visible()
-        assert lists == [1], "the hub is chosen once"
-        assert air.trouble == []
-    assert {box["t"] for box in device.boxes} == {device.boxes[0]["t"]}, "one token for all tries"
-
-
-async def test_names_and_passwords_are_told_apart(phone: Desk, browser: Browser) -> None:
-    device, page = LabelDevice({"Werkstatt Süd": "längeres Wort"}), phone.page
-    async with in_the_air(browser, device, device.name), choosing(page):
-        await page.goto(f"/p#{device.label}")
         await give(page, "Werkstatt", "längeres Wort")
         await expect(page.get_by_role("alert")).to_contain_text("no network of this name")
         await photo(page, "no-network")
         assert await phone.axe() == []
         await give(page, "Werkstatt Süd", "kürzeres Wort", "Try again")
         await expect(page.get_by_role("alert")).to_contain_text("refuses this password")
+        await expect(page.get_by_label("Wi-Fi password")).to_be_focused()
+        hub.in_range({"Werkstatt Süd": "längeres Wort"}, dhcp=False)
         await give(page, "Werkstatt Süd", "längeres Wort", "Try again")
-        await expect(page.get_by_role("heading", name="The hub is connected")).to_be_visible()
-    assert device.boxes[-1]["tz"]
+        await expect(page.get_by_role("alert")).to_contain_text("no address")
+        hub.in_range({"Werkstatt Süd": "längeres Wort"})
+        await page.get_by_role("button", name="Try again").click()
+        await expect(connected(page)).to_be_visible()
+        assert lists == [1], "the hub is chosen once"
+        assert air.trouble == []
 
 
-async def test_a_closed_list_and_another_hub_in_range(phone: Desk, browser: Browser) -> None:
-    device, other, page = LabelDevice(WIFI), LabelDevice(WIFI), phone.page
-    async with in_the_air(browser, other, other.name):
-        await page.goto(f"/p#{device.label}")
+async def test_a_closed_list_and_another_hub_in_range(phone: Desk, browser: Browser, tmp_path: Path) -> None:
+    wanted, page = Label(), phone.page
+    async with UnpairedHub(tmp_path / "hub", WIFI).switched_on() as other, in_the_air(browser, other, other.name):
+        await page.goto(f"/p#{wanted.label}")
         async with choosing(page, None) as lists:
             await give(page, "Farm", "secret123")
             async with asyncio.timeout(10):
@@ -170,75 +184,110 @@ async def test_a_closed_list_and_another_hub_in_range(phone: Desk, browser: Brow
         async with choosing(page):
             await page.get_by_role("button", name="Connect").click()
             await expect(page.get_by_role("alert")).to_contain_text(pairing.shown(other.device))
-    assert other.boxes == [], "another hub is given nothing"
+        assert json.loads(await other.info())["state"] == "ready", "another hub is given nothing"
 
 
-async def test_a_hub_with_an_owner(phone: Desk, browser: Browser) -> None:
-    device, page = LabelDevice(WIFI), phone.page
-    connected = page.get_by_role("heading", name="The hub is connected")
-    async with in_the_air(browser, device, device.name), choosing(page):
-        await page.goto(f"/p#{device.label}")
+async def test_a_hub_with_an_owner(phone: Desk, browser: Browser, tmp_path: Path) -> None:
+    page = phone.page
+    hub = UnpairedHub(tmp_path / "first", WIFI)
+    async with beside(browser, page, hub):
+        await page.goto(f"/p#{hub.label}")
         await give(page, "Farm", "secret123")
-        await expect(connected).to_be_visible()
+        await expect(connected(page)).to_be_visible()
     await page.evaluate("sessionStorage.clear()")
     await page.goto("/jobs")
-    await page.goto(f"/p#{device.label}")
+    await page.goto(f"/p#{hub.label}")
     await expect(page.get_by_role("heading", name="This hub is yours already")).to_be_visible()
     await photo(page, "own")
     assert await phone.axe() == []
-    device.reset_epoch += 1
-    async with in_the_air(browser, device, device.name), choosing(page):
+    # Its button was held: it has forgotten everything, and counts.
+    again = UnpairedHub(tmp_path / "second", WIFI, epoch=1, label=hub.label)
+    async with beside(browser, page, again):
         await page.get_by_role("button", name="I have reset it").click()
         await give(page, "Farm", "secret123")
-        await expect(connected).to_be_visible()
+        await expect(connected(page)).to_be_visible()
+
+
+async def test_by_keyboard_alone(desk: Desk, browser: Browser, tmp_path: Path) -> None:
+    page = desk.page
+    hub = UnpairedHub(tmp_path / "hub", WIFI)
+    async with beside(browser, page, hub):
+        await page.goto(f"/p#{hub.label}")
+        await expect(page.get_by_label("Wi-Fi name")).to_be_focused()
+        await page.keyboard.type("Farm")
+        await page.keyboard.press("Tab")
+        await page.keyboard.type("secret123")
+        await page.keyboard.press("Enter")
+        await expect(connected(page)).to_be_visible()
+    await page.get_by_role("button", name="A printer is not in the list").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Address")).to_be_focused()
+    await page.keyboard.type("192.168.1.9")
+    await page.get_by_label("Access code").fill("12345678")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("not connected just now")
+    assert await desk.axe() == []
 
 
 # ---- without Bluetooth
 
 
-async def test_an_iphone_goes_by_the_access_point(farm: Farm, browser: Browser) -> None:
-    device = LabelDevice(WIFI)
-    async with Desk.at(browser, farm, size=PHONE, touch=True, agent=IPHONE) as desk:
+async def test_an_iphone_goes_by_the_access_point(farm: Farm, browser: Browser, tmp_path: Path) -> None:
+    async with (
+        UnpairedHub(tmp_path / "hub", WIFI).switched_on() as hub,
+        Desk.at(browser, farm, size=PHONE, touch=True, agent=IPHONE) as desk,
+    ):
         page = desk.page
         # What an iPhone does not have.
         await page.add_init_script("delete Navigator.prototype.bluetooth")
-        await page.goto(f"/p#{device.label}")
-        await expect(page.get_by_text(device.name)).to_be_visible()
-        await expect(page.locator("code")).to_have_text(pairing.passphrase_of(device.secret))
+        await page.goto(f"/p#{hub.label}")
+        await expect(page.get_by_text(hub.name)).to_be_visible()
+        await expect(page.locator("code")).to_have_text(pairing.passphrase_of(hub.secret))
         link = await page.get_by_role("link", name="Open the hub's page").get_attribute("href")
         assert link is not None and link.startswith("http://192.168.4.1/#t=")
+        assert hub.label not in link
         await photo(page, "access-point")
         assert await desk.axe() == []
         assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        # The hub's page, which its own network would show at 192.168.4.1.
+        there = await page.context.new_page()
+        await there.goto(link.replace("http://192.168.4.1", hub.page))
+        await there.get_by_label("Wi-Fi network").select_option("Farm")
+        await there.get_by_label("Password", exact=True).fill("wrong one")
+        await there.get_by_role("button", name="Connect").click()
+        await expect(there.get_by_role("alert")).to_contain_text("does not accept that password")
+        await there.get_by_label("Password", exact=True).fill("secret123")
+        await there.get_by_role("button", name="Connect").click()
+        # A phone may load the page anew when one comes back to it.
+        await page.reload()
+        await expect(connected(page)).to_be_visible()
         desk.check_quiet()
 
 
 # ---- to the end
 
 
-async def test_from_label_to_live_card(farm: Farm, browser: Browser, phone: Desk, tmp_path: Path) -> None:
-    """The taps and the seconds of it are printed: `-s` shows them."""
-    device, page = LabelDevice(WIFI), phone.page
-    began = time.monotonic()
-    async with in_the_air(browser, device, device.name), choosing(page):
-        await page.goto(f"/p#{device.label}")
+async def test_from_plugged_in_to_the_farm(farm: Farm, browser: Browser, phone: Desk, tmp_path: Path) -> None:
+    """What was measured is printed: `-s` shows it."""
+    page = phone.page
+    unpaired = UnpairedHub(tmp_path / "hub", WIFI)
+    plugged = time.monotonic()
+    async with beside(browser, page, unpaired):
+        await page.goto(f"/p#{unpaired.label}")
         await give(page, "Farm", "secret123")
-        await expect(page.get_by_role("heading", name="The hub is connected")).to_be_visible()
-    assert device.identity is not None
-    paired = time.monotonic() - began
-    hub = HubProcess(tmp_path, device.identity["hub"], device.identity["key"], farm.cloud.hub_url)
-    await hub.start()
-    try:
+        await expect(connected(page)).to_be_visible()
+    print(f"plugged in -> paired: {time.monotonic() - plugged:.1f} s")
+    async with unpaired.paired() as paired:
+        await paired.wait_for("online")
         await expect(page.get_by_role("button", name="A printer is not in the list")).to_be_visible()
         await photo(page, "found")
         assert await phone.axe() == []
         await page.get_by_role("link", name="See them live").click()
         await expect(page.get_by_role("heading", name="Printers", level=1)).to_be_visible()
         await page.goto("/hubs")
-        await expect(page.locator(f"[data-hub='{device.identity['hub']}']")).to_contain_text("Online")
-        print(f"paired in {paired:.1f} s")
-    finally:
-        await hub.stop()
+        row = page.locator("[data-hub]", has_text=pairing.shown(unpaired.device))
+        await expect(row).to_contain_text("Online")
+        assert unpaired.label not in farm.cloud.log.read_text()
 
 
 # ---- words

@@ -1,7 +1,7 @@
 import { Check, Copy, ExternalLink, LoaderCircle } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { buttonClass, IconButton } from "../ui/button";
-import { airName, base32, passphraseOf } from "./label";
+import { airName, passphraseOf } from "./label";
 import type { Pairing } from "./memory";
 import type { Label } from "./pairing";
 
@@ -23,13 +23,14 @@ function Point({ number, children }: { number: number; children: ReactNode }) {
 
 /**
  * Without Bluetooth, as on iPhones: the phone joins the hub's own access point and goes on at the hub's page, which is
- * given what it needs behind the `#`, where no request carries it.
+ * given the token and the cloud's address behind the `#`, where no request carries them. Not the label's secret: should
+ * the phone be in another network, whoever answers there learns a token that is worth nothing without it.
  */
 export function AccessPoint({ label, pairing }: { label: Label; pairing: Pairing }) {
   const [password, setPassword] = useState("");
   const [copied, setCopied] = useState(false);
   useEffect(() => void passphraseOf(label.secret).then(setPassword), [label]);
-  const handed = new URLSearchParams({ t: pairing.token, u: pairing.cloud, s: base32(label.secret) });
+  const handed = new URLSearchParams({ t: pairing.token, u: pairing.cloud });
   const copy = async () => {
     await navigator.clipboard.writeText(password);
     setCopied(true);

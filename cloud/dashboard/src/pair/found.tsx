@@ -58,7 +58,7 @@ function CodeForm({ onSend, children }: CodeFormProps) {
         label="Access code"
         name="code"
         required
-        autoFocus
+        autoFocus={!children}
         maxLength={64}
         autoComplete="off"
         autoCapitalize="none"
@@ -148,6 +148,7 @@ function ByAddress({ hub, onAdded }: { hub: string; onAdded: () => void }) {
               label="Address"
               name="address"
               required
+              autoFocus
               inputMode="decimal"
               autoComplete="off"
               pattern="[0-9.]+(:[0-9]+)?"

@@ -43,6 +43,8 @@ export class PairingError extends Error {
   }
 }
 
+/** States in which a hub takes a box. */
+const READY = new Set(["ready", "failed"]);
 const POLL_MS = 400;
 /** A hub that says nothing new for so long hangs: joining and looking for a network are given 30 s by the hub. */
 const SILENCE_MS = 75_000;
@@ -63,14 +65,11 @@ const parsed = (data: Bytes): Reply | null => {
   }
 };
 
-/** A box that did not open cannot be answered under a key: only such answers are believed without. */
-const UNSIGNED = new Set(["bad_box", "too_many"]);
-
-async function read(secret: Bytes, nonce: Bytes, salt: Bytes, raw: Bytes): Promise<Reply | null> {
-  const content = await readAnswer(secret, nonce, salt, raw);
+async function read(channel: Channel, secret: Bytes, nonce: Bytes, salt: Bytes): Promise<Reply | null> {
+  const content = await readAnswer(secret, nonce, salt, await channel.reply());
   if (content) return parsed(content);
-  const plain = raw.length ? parsed(raw) : null;
-  return plain?.code && UNSIGNED.has(plain.code) ? plain : null;
+  // A box that did not open cannot be answered under its key: what everybody may read tells.
+  return (await channel.info()).state === "failed" ? { state: "failed", code: "bad_box" } : null;
 }
 
 const unhex = (hex: string): Bytes =>
@@ -106,12 +105,13 @@ async function handOver(channel: Channel, { secret, device }: Label, content: Co
     throw new PairingError("no_contact");
   });
   if (info.id !== device) throw new PairingError("other_hub", info.id);
+  if (!READY.has(info.state)) throw new PairingError("busy");
   const [nonce, salt] = [unhex(info.nonce), newSalt()];
   const plain = new TextEncoder().encode(JSON.stringify(content));
   await channel.deliver(await seal(secret, nonce, salt, plain)).catch((error) => {
     throw error instanceof DOMException ? new PairingError("no_contact") : error;
   });
-  return async () => read(secret, nonce, salt, await channel.reply());
+  return () => read(channel, secret, nonce, salt);
 }
 
 /** Throws when the way was broken, or the hub silent, for too long. */

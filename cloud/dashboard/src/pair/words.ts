@@ -24,6 +24,7 @@ export const FAILURES: Record<string, string> = {
   cloud_refused: "PrintFarm refused the hub.",
   no_bluetooth:
     "Bluetooth is off, or this device has none. Switch it on, or use the hub's own Wi-Fi instead.",
+  busy: "The hub is being set up just now, perhaps from another phone. Wait until it is done, then try again.",
   no_contact:
     "The hub does not answer over Bluetooth. Is it plugged in and its light blinking blue? Come closer and try again.",
   lost_contact: "The Bluetooth connection broke off. Stay close to the hub and try again.",

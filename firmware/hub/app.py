@@ -10,6 +10,7 @@ from hub.config import Config
 from hub.fleet import Fleet
 from hub.log import log, log_crash
 from hub.outbox import Outbox
+from hub.slots import Trial
 
 from shared_protocol import messages, status
 from shared_protocol.schema import CLOUD
@@ -33,11 +34,12 @@ def _forget_our_own_messages() -> None:
 
 
 class App:
-    """The hub. `await App(board).run()` never returns."""
+    """The hub. `await App(board, slots).run()` never returns. `slots` (main.Slots) says where it was loaded from."""
 
-    def __init__(self, board) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, board, slots) -> None:  # type: ignore[no-untyped-def]
         _forget_our_own_messages()
         self.board = board
+        self.slots = slots
         self.config = Config(board.data_dir)
         boot = board.random_id()
         self.outbox = Outbox(board.data_dir + "/outbox", boot)
@@ -55,6 +57,7 @@ class App:
         self._report_boot()
         self.fleet.start()
         asyncio.create_task(supervise("cloud", self.cloud.run))
+        asyncio.create_task(self._try_release())
         if self.board.stats:
             from hub.stats import Stats
 
@@ -71,6 +74,13 @@ class App:
         if data["lost"]:
             self.outbox.lost_reported()
         log("hub", "boot %s, %s, %d printers" % (self.outbox.boot, self.board.name, len(self.config.printers)))
+
+    async def _try_release(self) -> None:
+        try:
+            await Trial(self, self.slots, FIRMWARE).run()
+        except Exception as error:
+            # A release under test that cannot even be tested is not confirmed, and so falls back in time.
+            log_crash("update", error)
 
     def _collect(self) -> None:
         """Collect when nobody waits for us, so that it need not happen in the middle of something."""
@@ -93,10 +103,10 @@ async def supervise(name: str, work) -> None:  # type: ignore[no-untyped-def]
         await asyncio.sleep_ms(_RESTART_MS if lived > _RESTART_MS else 10 * _RESTART_MS)
 
 
-def start(board) -> None:  # type: ignore[no-untyped-def]
+def start(board, slots) -> None:  # type: ignore[no-untyped-def]
     """Run the hub on a board until the end of the power."""
 
     async def main() -> None:
-        await App(board).run()
+        await App(board, slots).run()
 
     asyncio.run(main())

@@ -8,6 +8,7 @@ last time known is kept, because the cloud's certificate is checked before the c
 import asyncio
 import gc
 import os
+import sys
 import time
 
 import machine
@@ -39,11 +40,17 @@ class Board:
 
     data_dir = "/data"
     sockets = 10
+    healthy_ms = 20_000
+    trial_ms = 600_000
+    """How long a new release must be healthy, and within which time; an access point may be slow to wake."""
+
     stats = False
 
     def __init__(self) -> None:
         self.name = "esp32 " + "".join(["%02x" % b for b in machine.unique_id()])
         self.boot_reason = _REASONS.get(machine.reset_cause(), "unknown")
+        # "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3": the chip comes last.
+        self.target = sys.implementation._machine.rsplit(" with ", 1)[-1].lower()
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
         self.tunnel_window = 32 * 1024 if roomy else 4 * 1024

@@ -3,6 +3,7 @@
 PF_DATA      the data folder (required)
 PF_SOCKETS   sockets of the board, 10 like the chip's stock image
 PF_PRINTERS  the most printers it takes, 6 like the chip
+PF_HEALTHY_MS, PF_TRIAL_MS   how long a new release must be healthy, and within which time
 """
 
 import gc
@@ -20,6 +21,9 @@ class Board:
     """The machine under the hub."""
 
     name = "unix"
+    target = "unix"
+    """Which releases fit."""
+
     gc_threshold = 24 * 1024
     """Bytes allocated until a collection that nobody asked for: it takes 1 ms here, and often means little scatter."""
 
@@ -34,6 +38,8 @@ class Board:
         self.data_dir = folder
         self.sockets = _number("PF_SOCKETS", 10)
         self.max_printers = _number("PF_PRINTERS", 6)
+        self.healthy_ms = _number("PF_HEALTHY_MS", 20_000)
+        self.trial_ms = _number("PF_TRIAL_MS", 600_000)
         self.stats = os.getenv("PF_STATS") == "1"
         self.boot_reason = "start"
         self._started = time.ticks_ms()

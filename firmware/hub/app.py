@@ -10,7 +10,6 @@ from hub.config import Config
 from hub.fleet import Fleet
 from hub.log import log, log_crash
 from hub.outbox import Outbox
-from hub.slots import Trial
 
 from shared_protocol import messages, status
 from shared_protocol.schema import CLOUD
@@ -57,7 +56,8 @@ class App:
         self._report_boot()
         self.fleet.start()
         asyncio.create_task(supervise("cloud", self.cloud.run))
-        asyncio.create_task(self._try_release())
+        if self.slots.pointer["state"] != "good":
+            asyncio.create_task(self._try_release())
         if self.board.stats:
             from hub.stats import Stats
 
@@ -76,6 +76,8 @@ class App:
         log("hub", "boot %s, %s, %d printers" % (self.outbox.boot, self.board.name, len(self.config.printers)))
 
     async def _try_release(self) -> None:
+        from hub.slots import Trial
+
         try:
             await Trial(self, self.slots, FIRMWARE).run()
         except Exception as error:

@@ -24,7 +24,6 @@ _PARTS = (
     "hub.bambu",
     "hub.printer_session",
     "hub.printer_link",
-    "hub.slots",
     "hub.app",
 )
 

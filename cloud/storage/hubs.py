@@ -1,15 +1,19 @@
 """Queries: hubs, and the events they reported."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from cloud.storage import clock, ids
 from cloud.storage.errors import StaleError
 from cloud.storage.store import Tx
 from cloud.storage.tables import hub_events, hubs, printers
 from cloud.storage.tenant import TenantTx
+
+KEEP_CRASHES: Final = 20
+"""Of each hub."""
 
 
 class Hub(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,15 +35,45 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     version: int
     """Raised by what people change, not by what the hub does."""
+    device_id: str
+    """The device that was claimed as this hub; "" = set up by hand."""
+    reset_epoch: int
+    """How often the device had been reset to factory state when it was claimed."""
+    released_at: str | None
+    taken_over_at: str | None
+    next_key_hash: str
+    """Of a key under way: it becomes the key when the hub connects with it."""
+    next_key_at: str | None
+    target: str
+    reset: str
+    """Why it started last, in its own word."""
+    safe: bool
+    telemetry: str | None
+    """JSON."""
+    telemetry_at: str | None
+    found: str | None
+    """JSON: a list of what it found on its network."""
+    found_at: str | None
+    update_version: str
+    update_state: str
+    update_code: str
+    update_message: str
+    update_at: str | None
+
+    def accepts(self, key_hash: str) -> bool:
+        """Whether this is its key, or the one that is to become its key."""
+        return bool(key_hash) and key_hash in (self.key_hash, self.next_key_hash)
 
 
 _HUB = [hubs.c[name] for name in Hub.__struct_fields__]
 
 
-async def create(tx: TenantTx, *, hub_id: str, name: str, key_hash: str) -> Hub:
-    await tx.run(
-        hubs.insert().values(id=hub_id, tenant_id=tx.tenant_id, name=name, key_hash=key_hash, created_at=clock.now())
-    )
+async def create(
+    tx: TenantTx, *, hub_id: str, name: str, key_hash: str, device_id: str = "", reset_epoch: int = 0
+) -> Hub:
+    """Raises ConflictError, unique on device_id, when somebody owns that device."""
+    values = {"id": hub_id, "tenant_id": tx.tenant_id, "name": name, "key_hash": key_hash, "created_at": clock.now()}
+    await tx.run(hubs.insert().values(**values, device_id=device_id, reset_epoch=reset_epoch))
     found = await get(tx, hub_id)
     if found is None:
         raise RuntimeError("the hub just created is gone")
@@ -76,7 +110,48 @@ async def rename(tx: TenantTx, hub_id: str, name: str, *, version: int | None = 
 
 async def set_key_hash(tx: TenantTx, hub_id: str, key_hash: str) -> bool:
     """Replace the key; "" revokes it. False when there is no such hub."""
-    return await _change(tx, hub_id, key_hash=key_hash, version=hubs.c.version + 1)
+    return await _change(tx, hub_id, key_hash=key_hash, next_key_hash="", version=hubs.c.version + 1)
+
+
+async def offer_key(tx: TenantTx, hub_id: str, key_hash: str) -> None:
+    """A key is on its way to the hub; its present one is good until it has connected with this one."""
+    await _change(tx, hub_id, next_key_hash=key_hash, next_key_at=clock.now())
+
+
+async def withdraw_key(tx: TenantTx, hub_id: str, key_hash: str) -> None:
+    """The key never reached the hub."""
+    mine = (hubs.c.tenant_id == tx.tenant_id, hubs.c.id == hub_id, hubs.c.next_key_hash == key_hash)
+    await tx.run(update(hubs).where(*mine).values(next_key_hash=""))
+
+
+async def release(tx: TenantTx, hub_id: str, at: str | None) -> bool:
+    """The hub is being told to forget its owner: whoever holds it may claim it. None takes that back."""
+    return await _change(tx, hub_id, released_at=at)
+
+
+async def take_over(tx: TenantTx, hub_id: str) -> None:
+    """Its device belongs to somebody else now: this hub is history, and its keys are dead."""
+    await _change(
+        tx, hub_id, taken_over_at=clock.now(), key_hash="", next_key_hash="", version=hubs.c.version + 1
+    )  # fmt: skip
+
+
+async def owner_of(tx: Tx, device_id: str) -> Hub | None:
+    """The hub, of any tenant, that this device is now."""
+    where = (hubs.c.device_id == device_id, hubs.c.released_at.is_(None), hubs.c.taken_over_at.is_(None))
+    row = await tx.one(select(*_HUB).where(*where))
+    return None if row is None else msgspec.convert(row, Hub)
+
+
+async def released(tx: Tx, device_id: str) -> list[Hub]:
+    """Hubs that were this device and were told to forget it, without their word that they have."""
+    where = (hubs.c.device_id == device_id, hubs.c.released_at.is_not(None), hubs.c.taken_over_at.is_(None))
+    return [msgspec.convert(row, Hub) for row in await tx.all(select(*_HUB).where(*where))]
+
+
+async def everyone(tx: Tx) -> list[Hub]:
+    """The hubs of every tenant: what a starting process rebuilds its live state from."""
+    return [msgspec.convert(row, Hub) for row in await tx.all(select(*_HUB).order_by(hubs.c.created_at, hubs.c.id))]
 
 
 async def raise_revision(tx: TenantTx, hub_id: str) -> int | None:
@@ -102,32 +177,54 @@ async def delete_hub(tx: TenantTx, hub_id: str, *, version: int | None = None) -
 
 
 async def connected(
-    tx: Tx, hub_id: str, *, boot: str, firmware: str, board: str, sockets: int, max_printers: int
+    tx: Tx,
+    hub_id: str,
+    *,
+    boot: str,
+    firmware: str,
+    board: str,
+    sockets: int,
+    max_printers: int,
+    target: str = "",
+    reset: str = "",
+    safe: bool = False,
 ) -> int | None:
     """Note a hello and take the next epoch, the fencing token of this connection; None when the hub is gone."""
+    said = {"boot": boot, "firmware": firmware, "board": board, "sockets": sockets, "max_printers": max_printers}
     row = await tx.one(
         update(hubs)
         .where(hubs.c.id == hub_id)
-        .values(
-            epoch=hubs.c.epoch + 1,
-            boot=boot,
-            firmware=firmware,
-            board=board,
-            sockets=sockets,
-            max_printers=max_printers,
-            last_seen_at=clock.now(),
-        )
+        .values(**said, target=target, reset=reset, safe=safe, epoch=hubs.c.epoch + 1, last_seen_at=clock.now())
         .returning(hubs.c.epoch)
     )
     return None if row is None else int(row["epoch"])
+
+
+async def adopt_key(tx: Tx, hub_id: str, key_hash: str) -> None:
+    """The hub came with the key that was offered to it: the one before is dead."""
+    offered = (hubs.c.id == hub_id, hubs.c.next_key_hash == key_hash)
+    await tx.run(update(hubs).where(*offered).values(key_hash=key_hash, next_key_hash="", next_key_at=None))
+
+
+async def drop_offer(tx: Tx, hub_id: str, key_hash: str, before: str) -> None:
+    """The hub came with its present key: a key that was offered before that moment has not reached it."""
+    stale = (hubs.c.id == hub_id, hubs.c.key_hash == key_hash, hubs.c.next_key_hash != "", hubs.c.next_key_at < before)
+    await tx.run(update(hubs).where(*stale).values(next_key_hash="", next_key_at=None))
 
 
 async def report_revision(tx: Tx, hub_id: str, revision: int) -> None:
     await tx.run(update(hubs).where(hubs.c.id == hub_id).values(reported_revision=revision))
 
 
-async def seen(tx: Tx, hub_id: str) -> None:
-    await tx.run(update(hubs).where(hubs.c.id == hub_id).values(last_seen_at=clock.now()))
+async def seen(tx: Tx, hub_id: str, said: Mapping[str, str | None] | None = None) -> None:
+    """The hub is there; `said` are columns of what it told of itself meanwhile."""
+    await tx.run(update(hubs).where(hubs.c.id == hub_id).values(last_seen_at=clock.now(), **(said or {})))
+
+
+async def note_update(tx: TenantTx, hub_id: str, *, version: str, state: str, code: str, message: str) -> None:
+    """How far the hub is with an update of its firmware, in its own words."""
+    values = {"update_version": version, "update_state": state, "update_code": code, "update_message": message}
+    await _change(tx, hub_id, **values, update_at=clock.now())
 
 
 async def acked(tx: Tx, hub_id: str, boot: str) -> int:
@@ -158,6 +255,39 @@ async def store_event(
     if inserted:
         await _change(tx, hub_id, acked=n, last_seen_at=clock.now())
     return inserted > 0
+
+
+class Crash(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hub printed when it fell."""
+
+    id: str
+    boot: str
+    """The start in which the hub told of it."""
+    part: str
+    text: str
+    received_at: str
+
+
+async def crashes(tx: TenantTx, hub_id: str) -> list[Crash]:
+    """The newest first."""
+    found = []
+    for row in await tx.all(_crashes(tx, hub_id)):
+        found.append(msgspec.convert({**msgspec.json.decode(row["data"]), **row}, Crash))
+    return found
+
+
+async def forget_old_crashes(tx: TenantTx, hub_id: str) -> None:
+    """All but the newest."""
+    old = [row["id"] for row in await tx.all(_crashes(tx, hub_id).limit(1000).offset(KEEP_CRASHES))]
+    if old:
+        await tx.run(delete(hub_events).where(hub_events.c.tenant_id == tx.tenant_id, hub_events.c.id.in_(old)))
+
+
+def _crashes(tx: TenantTx, hub_id: str) -> Select[Any]:
+    columns = (hub_events.c.id, hub_events.c.boot, hub_events.c.data, hub_events.c.received_at)
+    where = (hub_events.c.tenant_id == tx.tenant_id, hub_events.c.hub_id == hub_id, hub_events.c.name == "crash")
+    newest = (hub_events.c.received_at.desc(), hub_events.c.n.desc())
+    return select(*columns).where(*where).order_by(*newest)
 
 
 async def _refuse_stale(tx: TenantTx, hub_id: str, version: int | None) -> None:

@@ -164,6 +164,45 @@ async def test_the_previous_releases_data_comes_along(empty_database: str) -> No
     assert await rows(empty_database, "SELECT manufacturer, version, legacy FROM printers") == [("Bambu Lab", 1, None)]
 
 
+async def test_a_hub_of_the_previous_release_is_set_up_by_hand_and_has_nothing_to_tell(empty_database: str) -> None:
+    await migrate(empty_database, revision=PREVIOUS_RELEASE)
+
+    def fill(connection: Connection) -> None:
+        for statement in PREVIOUS_DATA:
+            connection.execute(text(statement.format(MOMENT)))
+        more = "INSERT INTO hubs (id, tenant_id, name, key_hash, created_at) VALUES ('hub_b', 'ten_b', 'B', 'h', '{0}')"
+        connection.execute(text(more.format(MOMENT)))
+
+    await with_database(empty_database, fill)
+    await migrate(empty_database)
+    told = "SELECT key_hash, device_id, reset_epoch, next_key_hash, telemetry, released_at, update_state FROM hubs"
+    assert await rows(empty_database, f"{told} ORDER BY id") == [
+        ("hash", "", 0, "", None, None, ""),
+        ("h", "", 0, "", None, None, ""),
+    ]
+    # The release before goes on adding hubs, which know nothing of devices.
+    await with_database(empty_database, lambda connection: connection.execute(text(
+        "INSERT INTO hubs (id, tenant_id, name, key_hash, created_at) VALUES ('hub_c', 'ten_a', 'C', 'h', '')"
+    )))  # fmt: skip
+
+
+async def test_a_device_has_one_owner_at_most(empty_database: str) -> None:
+    await migrate(empty_database)
+    add = (
+        "INSERT INTO hubs (id, tenant_id, name, key_hash, created_at, device_id, taken_over_at) "
+        "VALUES ('{}', 'ten_a', 'H', 'h', '', 'DEVICE', {})"
+    )
+
+    def several(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO tenants (id, name, created_at) VALUES ('ten_a', 'A', '')"))
+        connection.execute(text(add.format("hub_1", "'2026-01-01'")))
+        connection.execute(text(add.format("hub_2", "NULL")))
+
+    await with_database(empty_database, several)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await with_database(empty_database, lambda connection: connection.execute(text(add.format("hub_3", "NULL"))))
+
+
 async def test_the_rules_of_the_previous_release_still_hold_after_migrating(empty_database: str) -> None:
     await migrate(empty_database, revision=PREVIOUS_RELEASE)
 

@@ -15,7 +15,7 @@ from cloud.storage.tables.accounts import (
 )
 from cloud.storage.tables.base import metadata
 from cloud.storage.tables.catalog import build_plate_types, color_presets, print_files, product_skus, products
-from cloud.storage.tables.farm import hub_events, hubs, maintenance_log, printer_files, printers
+from cloud.storage.tables.farm import hub_events, hub_pairings, hubs, maintenance_log, printer_files, printers
 from cloud.storage.tables.jobs import FINISHED, HOLDING, JOB_STATUSES, job_history, print_jobs
 from cloud.storage.tables.production import (
     GOODS_STATUSES,
@@ -50,6 +50,7 @@ __all__ = [
     "color_presets",
     "finished_goods",
     "hub_events",
+    "hub_pairings",
     "hubs",
     "idempotency_keys",
     "job_history",

@@ -1,6 +1,8 @@
 """Hubs and the printers behind them."""
 
-from sqlalchemy import Column, Float, Index, Integer, PrimaryKeyConstraint, Table, UniqueConstraint
+from typing import Final
+
+from sqlalchemy import Column, Float, Index, Integer, PrimaryKeyConstraint, Table, UniqueConstraint, text
 
 from cloud.storage.tables.base import (
     flag,
@@ -16,6 +18,9 @@ from cloud.storage.tables.base import (
     within_tenant,
     words,
 )
+
+_OWNED: Final = text("device_id <> '' AND released_at IS NULL AND taken_over_at IS NULL")
+"""Of these a device has one at most, however many claim it at once."""
 
 hubs = Table(
     "hubs",
@@ -36,8 +41,51 @@ hubs = Table(
     maybe_words("last_seen_at"),
     words("created_at"),
     version(),
+    # One claim of a device by a tenant; "" = set up by hand.
+    words("device_id", server_default=""),
+    number("reset_epoch"),  # how often the device had been reset to factory state when it was claimed
+    maybe_words("released_at"),  # told to forget its owner; whoever holds it may claim it
+    maybe_words("taken_over_at"),  # reset by its button and claimed again
+    words("next_key_hash", server_default=""),  # a key under way: it becomes the key when the hub connects with it
+    maybe_words("next_key_at"),
+    # What the hub said of itself last.
+    words("target", server_default=""),
+    words("reset", server_default=""),
+    flag("safe", False),
+    maybe_words("telemetry"),  # JSON
+    maybe_words("telemetry_at"),
+    maybe_words("found"),  # JSON: the printers that announce themselves to it
+    maybe_words("found_at"),
+    words("update_version", server_default=""),
+    words("update_state", server_default=""),
+    words("update_code", server_default=""),
+    words("update_message", server_default=""),
+    maybe_words("update_at"),
     UniqueConstraint("tenant_id", "id"),
     Index(None, "tenant_id", "created_at"),
+    Index(None, "device_id"),
+    Index("uq_hubs_device_id_owned", "device_id", unique=True, sqlite_where=_OWNED, postgresql_where=_OWNED),
+)
+
+hub_pairings = Table(
+    "hub_pairings",
+    metadata,
+    # Leave to claim one device for a tenant, once, within minutes. Of the token the SHA-256 is kept.
+    id_column(),
+    tenant(),
+    words("device_id"),
+    words("token_hash"),
+    words("name", server_default=""),
+    maybe_words("replaces"),  # no reference: that hub is gone afterwards
+    words("created_by"),
+    words("created_at"),
+    words("expires_at"),
+    maybe_words("used_at"),
+    maybe_words("revoked_at"),
+    maybe_words("hub_id"),  # what it made; no reference: the pairing is history
+    UniqueConstraint("token_hash"),
+    Index(None, "tenant_id", "created_at"),
+    Index(None, "expires_at"),
 )
 
 hub_events = Table(
@@ -55,6 +103,7 @@ hub_events = Table(
     within_tenant("hub_id", "hubs", ondelete="CASCADE"),
     UniqueConstraint("hub_id", "boot", "n"),  # delivered at least once, applied exactly once
     Index(None, "received_at"),
+    Index(None, "hub_id", "name", "received_at"),
 )
 
 printers = Table(

@@ -29,11 +29,14 @@ from cloud.api.edge import Edge
 from cloud.api.files import FilesApi
 from cloud.api.finished_goods import FinishedGoodsApi
 from cloud.api.health import HealthApi
+from cloud.api.hub_care import HubCareApi
+from cloud.api.hub_printers import HubPrintersApi
 from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
 from cloud.api.oidc import OidcApi
 from cloud.api.orders import OrdersApi
+from cloud.api.pairings import PairingsApi
 from cloud.api.print_jobs import JobsApi
 from cloud.api.printer_bulk import PrinterBulkApi
 from cloud.api.printer_controls import PrinterControlsApi
@@ -257,7 +260,10 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *OrdersApi().endpoints(),
         *SyncLogsApi().endpoints(),
         *AnalyticsApi().endpoints(),
-        *HubsApi(printing.live, services.fleet).endpoints(),
+        *HubsApi(printing.live, printing.hub_care).endpoints(),
+        *HubCareApi(printing.live, printing.hub_care).endpoints(),
+        *HubPrintersApi(printing.live, printing.hub_care).endpoints(),
+        *PairingsApi(services.accounts.pairings, printing.hub_care, services.settings.address).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]
 

@@ -45,6 +45,8 @@ def configure(form: Literal["json", "console"], level: str) -> None:
     root.setLevel(level.upper())
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # At DEBUG it shows the headers of every handshake: keys of hubs and cookies of people.
+    logging.getLogger("uvicorn.error").setLevel(max(logging.INFO, root.level))
 
 
 def _renderers(form: Literal["json", "console"]) -> list[Processor]:

@@ -58,3 +58,14 @@ def signup(to: str, farm: str, url: str) -> Mail:
 def known_already(to: str, address: str) -> Mail:
     text = f"Somebody tried to sign up with this address, which has an account already.\nLog in here: {address}/login\n"
     return Mail(to=to, purpose="signup", subject="You have an account already", text=Secret(text))
+
+
+def hub_taken(to: str, farm: str, hub: str, device: str, moment: str) -> Mail:
+    text = (
+        f"The hub {hub!r} ({device}) of your print farm {farm!r} was reset by its button and paired anew, by somebody "
+        f"else, at {moment} (UTC).\n\nIt does not belong to your farm any more: its key is dead, and whoever has it "
+        "now sees nothing of yours. Its printers are still in your farm, without a connection.\n\nIf you sold it or "
+        "gave it away, that is as it should be. If not, somebody at your place held its button for ten seconds: look "
+        "for it, reset it again and pair it with your farm.\n"
+    )
+    return Mail(to=to, purpose="hub", subject=f"Your hub {hub} was taken over", text=Secret(text))

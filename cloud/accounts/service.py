@@ -11,6 +11,7 @@ from cloud.accounts.api_keys import ApiKeys
 from cloud.accounts.errors import BadCredentialsError, BadLinkError, TooManyAttemptsError
 from cloud.accounts.links import Links
 from cloud.accounts.mails import Postman
+from cloud.accounts.pairing import Pairings
 from cloud.accounts.passwords import Passwords
 from cloud.accounts.people import People
 from cloud.accounts.principal import Principal
@@ -56,12 +57,14 @@ class Accounts:
         self._bad_keys = Throttle(free=50)
         self.people = People(self.sessions, self.keys, self._passwords)
         self.second = TwoFactor(vault, self.sessions, self._passwords)
+        self.pairings = Pairings(store, postman)
         self.links = Links(store, self.sessions, self._passwords, postman, address=address, signup=signup)
 
     async def start(self) -> None:
         await self.sessions.start()
         await self.keys.start()
         await self._store.write(link_queries.forget_old)
+        await self.pairings.forget_old()
 
     async def close(self) -> None:
         self.sessions.close()

@@ -20,6 +20,7 @@ _AREAS: Final[Mapping[str, Area]] = {
     "orders": "production",
     "stock-movements": "production",
     "hubs": "hubs",
+    "pairings": "hubs",
     "analytics": "reports",
     "audit-log": "reports",
     "sync-logs": "reports",
@@ -32,6 +33,8 @@ _PERSONAL: Final = frozenset({"auth", "users", "invitations", "sessions", "api-k
 def tag_of(path: str) -> str:
     """`/api/printers/{id}` -> `printers`."""
     parts = [part for part in path.split("/") if part]
+    if parts[0] == "hub":
+        return "hubs"
     return parts[1] if parts[0] == "api" else "health"
 
 

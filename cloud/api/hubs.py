@@ -3,10 +3,11 @@
 from msgspec import Struct
 
 from cloud.accounts import hub_keys
-from cloud.api.errors import ApiError, not_found
+from cloud.api.errors import not_found
+from cloud.api.hub_shapes import HubList, HubOut, hub_out
 from cloud.api.kit import Call, Endpoint
 from cloud.api.shapes import Id, Name
-from cloud.printing.fleet import Fleet
+from cloud.printing.hub_care import HubCare
 from cloud.printing.live import LivePrinters
 from cloud.storage import hubs as queries
 from cloud.storage import ids, printers
@@ -16,33 +17,6 @@ from cloud.storage.tenant import TenantTx
 
 class HubIn(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
-
-
-class HubOut(Struct, frozen=True, kw_only=True):
-    id: str
-    name: str
-    online: bool
-    revoked: bool
-    """Its key is not accepted any more."""
-    firmware: str
-    board: str
-    sockets: int
-    max_printers: int
-    """0 until the hub has told."""
-    printers: int
-    """How many printers are configured on it."""
-    revision: int
-    """Of the configuration it should run."""
-    reported_revision: int
-    """Of the one it runs."""
-    last_seen_at: str | None
-    created_at: str
-    version: int
-
-
-class HubList(Struct, frozen=True):
-    items: list[HubOut]
-    total: int
 
 
 class HubKey(Struct, frozen=True, kw_only=True):
@@ -56,9 +30,9 @@ class HubKey(Struct, frozen=True, kw_only=True):
 class HubsApi:
     """Endpoints about hubs."""
 
-    def __init__(self, live: LivePrinters, fleet: Fleet) -> None:
+    def __init__(self, live: LivePrinters, care: HubCare) -> None:
         self._live = live
-        self._fleet = fleet
+        self._care = care
 
     def endpoints(self) -> list[Endpoint]:
         one = "/api/hubs/{id}"
@@ -85,9 +59,10 @@ class HubsApi:
         """Register a hub. Its key is in this answer and nowhere else."""
         hub_id = ids.new("hub")
         key = hub_keys.new_key(hub_id)
-        await call.store.write(
+        hub = await call.store.write(
             lambda tx: queries.create(tx, hub_id=hub_id, name=body.name, key_hash=hub_keys.hashed(key))
         )
+        self._care.put(hub)
         call.once = False
         return HubKey(id=hub_id, name=body.name, key=key.reveal())
 
@@ -107,7 +82,7 @@ class HubsApi:
         version = call.version
         if not await call.store.write(lambda tx: queries.rename(tx, hub_id, body.name, version=version)):
             raise not_found("hub")
-        return await self.get(call, hub_id)
+        return await self._changed(call, hub_id)
 
     async def renew_key(self, call: Call, hub_id: Id) -> HubKey:
         """Give a hub a new key; the old one is dead at once and the hub is disconnected."""
@@ -122,43 +97,21 @@ class HubsApi:
         return await self.get(call, hub_id)
 
     async def delete(self, call: Call, hub_id: Id) -> None:
-        """Remove a hub; its printers stay, without one."""
-        version = call.version
+        """Remove a hub without telling it; its printers stay, without one.
 
-        async def unit(tx: TenantTx) -> list[printers.Printer]:
-            orphans = await printers.of_hub(tx, hub_id)
-            jobs = sum([await printers.unfinished_jobs(tx, printer.id) for printer in orphans])
-            if jobs:
-                raise ApiError(
-                    409, "in_use", "Jobs are on this hub's printers or wait for them.", details={"jobs": jobs}
-                )
-            if not await queries.delete_hub(tx, hub_id, version=version):
-                raise not_found("hub")
-            return [one for printer in orphans if (one := await printers.get(tx, printer.id)) is not None]
-
-        for printer in await call.store.write(unit):
-            self._live.put_printer(printer)
-        self._fleet.hub_changed(hub_id)
+        The hub keeps its Wi-Fi and its dead key: to hand it over, release it instead, or hold its button for ten
+        seconds.
+        """
+        await self._care.remove(call.store, hub_id, version=call.version)
 
     async def _set_key(self, call: Call, hub_id: str, key_hash: str) -> None:
         if not await call.store.write(lambda tx: queries.set_key_hash(tx, hub_id, key_hash)):
             raise not_found("hub")
-        self._fleet.hub_changed(hub_id)
+        await self._changed(call, hub_id)
+
+    async def _changed(self, call: Call, hub_id: str) -> HubOut:
+        self._care.put(await self._care.get(call.store, hub_id))
+        return await self.get(call, hub_id)
 
     def _out(self, hub: Hub, printer_count: int) -> HubOut:
-        return HubOut(
-            id=hub.id,
-            name=hub.name,
-            online=self._live.hub_is_online(hub.id),
-            revoked=not hub.key_hash,
-            firmware=hub.firmware,
-            board=hub.board,
-            sockets=hub.sockets,
-            max_printers=hub.max_printers,
-            printers=printer_count,
-            revision=hub.revision,
-            reported_revision=hub.reported_revision,
-            last_seen_at=hub.last_seen_at,
-            created_at=hub.created_at,
-            version=hub.version,
-        )
+        return hub_out(hub, self._live.hubs, printer_count)

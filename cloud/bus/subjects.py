@@ -2,7 +2,7 @@
 
 
 def live(tenant_id: str) -> str:
-    """Changes of a tenant's printers and jobs: {"printers": {id: changes | null}, "jobs": {id: changes | null}}."""
+    """Changes of a tenant's printers, jobs and hubs: {"printers": {id: changes | null}, "jobs": …, "hubs": …}."""
     return f"live.{tenant_id}"
 
 

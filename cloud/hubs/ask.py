@@ -15,7 +15,7 @@ from cloud.catalog import models
 from cloud.hubs.budget import PAIR
 from cloud.hubs.desired import DesiredConfig
 from cloud.hubs.leased import LeasedTunnel
-from cloud.hubs.session import HubSession
+from cloud.hubs.session import NEW_KEY, HubSession
 from cloud.printing.asks import (
     Answer,
     CancelAsk,
@@ -30,6 +30,7 @@ from cloud.printing.asks import (
     transfer_subject,
 )
 from cloud.printing.camera import Camera, CameraError
+from cloud.printing.controls import UNSURE
 from cloud.printing.ftps import FtpsClient, FtpsError
 from cloud.printing.printer_tls import Target
 from cloud.printing.streams import ByteStream, StreamError, TunnelOpener
@@ -83,6 +84,8 @@ class HubAsks:
         match ask:
             case CommandAsk():
                 answer = await session.desk.run(ask)
+                if ask.name == "key" and not ask.printer_id and (answer.ok or answer.code in UNSURE):
+                    session.end(NEW_KEY)  # its next connection tells which key it has
             case UploadAsk():
                 answer = await self._transfer(session, ask)
             case CancelAsk():

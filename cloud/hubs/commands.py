@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from cloud.hubs.cleaning import cleaned
 from cloud.printing.asks import Answer, CommandAsk
 from shared_protocol import codec
 from shared_protocol.messages import BY_KIND
-from shared_protocol.schema import ProtocolError
+from shared_protocol.schema import Field, ListOf, ProtocolError, Record, Text
 
 GRACE_S: Final = 12.0
 """After its time a command is not begun any more, but one begun in time may still wait 10 s for the printer's word."""
@@ -22,6 +23,15 @@ MAX_PENDING: Final = 32
 
 OFFLINE: Final = Answer(ok=False, code="offline", message="The hub is not connected.")
 NO_ANSWER: Final = Answer(ok=False, code="no_answer", message="The hub did not answer; look at the printer.")
+HUB_OFFLINE: Final = Answer(ok=False, code="hub_offline", message="The hub is not connected.")
+"""Of a command to the hub itself, where `offline` would be taken for a printer's."""
+NOT_UNDERSTOOD: Final = Answer(ok=False, code="broken", message="The hub's answer makes no sense.")
+
+RESULT_DATA: Final = {
+    "logs": Record(Field("lines", ListOf(Text(1000), 2000))),
+    "probe": Record(Field("serial", Text(32)), Field("model", Text(32)), Field("cert", Text(64), optional=True)),
+}
+"""What the answers to commands to the hub itself bring along; of any other, `data` stays behind."""
 
 
 class _Pending:
@@ -77,7 +87,7 @@ class CommandDesk:
             if done:
                 return pending.outcome.result()
             if not pending.sent:
-                return OFFLINE
+                return OFFLINE if pending.ask.printer_id else HUB_OFFLINE
         return NO_ANSWER
 
     def connected(self, send: Callable[[str], None]) -> None:
@@ -94,14 +104,7 @@ class CommandDesk:
         pending = self._pending.get(message["id"])
         if pending is None or pending.outcome.done():
             return False
-        pending.outcome.set_result(
-            Answer(
-                ok=message["ok"],
-                code=message.get("code", ""),
-                message=message.get("message", ""),
-                data=message.get("data", {}),
-            )
-        )
+        pending.outcome.set_result(_answer(pending.ask, message))
         return True
 
     def _transmit(self, pending: _Pending) -> None:
@@ -112,14 +115,22 @@ class CommandDesk:
             self._send(codec.encode("command", **_fields(pending.ask, left)))
 
 
+def _answer(ask: CommandAsk, message: dict[str, Any]) -> Answer:
+    kind = None if ask.printer_id or not message["ok"] else RESULT_DATA.get(ask.name)
+    data: dict[str, Any] = {}
+    if kind is not None:
+        try:
+            kind.check(message.get("data", {}), "data")
+        except ProtocolError:
+            return NOT_UNDERSTOOD
+        data = cleaned(kind, message.get("data", {}))
+    return Answer(ok=message["ok"], code=message.get("code", ""), message=message.get("message", ""), data=data)
+
+
 def _fields(ask: CommandAsk, ttl_ms: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "id": ask.id,
-        "name": ask.name,
-        "printer": ask.printer_id,
-        "args": ask.args,
-        "ttl_ms": ttl_ms,
-    }
+    fields: dict[str, Any] = {"id": ask.id, "name": ask.name, "args": ask.args, "ttl_ms": ttl_ms}
+    if ask.printer_id:
+        fields["printer"] = ask.printer_id
     if ask.expect is not None:
         fields["expect"] = ask.expect
     return fields

@@ -46,7 +46,7 @@ class HubGateway:
             await _unavailable(websocket, "The server restarts.")
             return
         try:
-            hub = await self._recognise(websocket)
+            hub, key_hash = await self._recognise(websocket)
         except StoreError:
             log.exception("hub.not_recognised")
             await _unavailable(websocket, "The database does not answer.")
@@ -62,19 +62,24 @@ class HubGateway:
         await websocket.accept(protocol)
         hello = await self._hello(websocket, hub)
         if hello is not None:
-            await self._serve(websocket, hub, hello)
+            await self._serve(websocket, hub, hello, key_hash)
 
-    async def _recognise(self, websocket: WebSocket) -> Hub | None:
-        """The hub whose key this is. Unknown hub, wrong key and no key at all look the same from outside."""
+    async def _recognise(self, websocket: WebSocket) -> tuple[Hub | None, str]:
+        """The hub whose key this is, and the key's hash: its present key, or the one offered to it.
+
+        Unknown hub, wrong key and no key at all look the same from outside.
+        """
         scheme, _, word = websocket.headers.get("authorization", "").partition(" ")
         key = Secret(word.strip())
         hub_id = hub_keys.hub_of(key) if scheme.lower() == "bearer" else None
         hub = None if hub_id is None else await self._records.find(hub_id)
-        if hub_keys.matches(key, hub.key_hash if hub else None):
-            return hub
+        present = hub_keys.matches(key, hub.key_hash if hub else None)
+        offered = hub_keys.matches(key, hub.next_key_hash if hub else None)
+        if present or offered:
+            return hub, hub_keys.hashed(key)
         client = websocket.client.host if websocket.client else ""
         log.warning("hub.refused", hub=hub_id, address=client)
-        return None
+        return None, ""
 
     async def _hello(self, websocket: WebSocket, hub: Hub) -> dict[str, Any] | None:
         """The first message; None when it did not come, was something else, or is of another hub."""
@@ -102,11 +107,11 @@ class HubGateway:
         await sockets.close(websocket, 1008, problem.code)
         return None
 
-    async def _serve(self, websocket: WebSocket, hub: Hub, hello: dict[str, Any]) -> None:
+    async def _serve(self, websocket: WebSocket, hub: Hub, hello: dict[str, Any], key_hash: str) -> None:
         try:
-            arrival = await self._records.arrive(hello)
+            arrival = await self._records.arrive(hello, key_hash)
             desired = await self._desired.read(hub.id)
-            if arrival is None or desired is None or desired.hub.key_hash != hub.key_hash:
+            if arrival is None or desired is None or not desired.hub.accepts(key_hash):
                 await sockets.close(websocket, REVOKED.code, REVOKED.reason)
                 return
             log.info("hub.arrived", hub=hub.id, epoch=arrival.epoch, firmware=desired.hub.firmware)

@@ -7,6 +7,7 @@ The first of them to end ends the session.
 
 import asyncio
 import contextlib
+import ipaddress
 import time
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -26,22 +27,31 @@ from cloud.hubs.outbox import Frame, Outbox, Overflow
 from cloud.hubs.records import Arrival, HubRecords
 from cloud.hubs.timing import Timing
 from cloud.hubs.tunnels import Tunnels
+from cloud.storage import clock
 from cloud.storage.errors import StoreError
+from cloud.storage.hubs import Hub
 from cloud.storage.printers import Printer
 from shared_protocol import codec
-from shared_protocol.messages import EVENTS
+from shared_protocol.messages import BY_KIND, EVENTS, FOUND
+from shared_protocol.schema import ListOf
 from shared_protocol.status import STATUS
 
 log = structlog.get_logger(__name__)
 
 SEEN_S: Final = 60.0
+NOTE_S: Final = 10.0
+"""Between two notes of what a hub tells of itself."""
 _TICK_S: Final = 0.5
+_FOUND: Final = ListOf(FOUND, 32)
 
 
 class Observer(Protocol):
     """Where printers' reports go: `printing.observer`."""
 
+    def hub_arrived(self, hub: Hub) -> None: ...
     def hub_online(self, hub_id: str, tenant_id: str, printer_ids: list[str]) -> None: ...
+    def hub_telemetry(self, hub_id: str, telemetry: dict[str, Any]) -> None: ...
+    def hub_found(self, hub_id: str, found: list[dict[str, Any]]) -> None: ...
     def hub_offline(self, hub_id: str) -> None: ...
     def status(self, printer_id: str, full: bool, data: dict[str, Any]) -> None: ...
     async def event(
@@ -67,6 +77,7 @@ class Ending(msgspec.Struct, frozen=True):
     retry_ms: int | None = None
 
 
+NEW_KEY: Final = Ending(1012, "come back with the new key", "restart", 0)
 SUPERSEDED: Final = Ending(1008, "superseded", "superseded")
 REVOKED: Final = Ending(1008, "revoked", "revoked")
 
@@ -79,7 +90,7 @@ class HubSession:
     ) -> None:
         self.hub_id = desired.hub.id
         self.tenant_id = desired.hub.tenant_id
-        self.key_hash = desired.hub.key_hash
+        self.key_hash = arrival.key_hash
         self.arrival = arrival
         self.desired = desired
         self.budget = SocketBudget(SocketBudget.of(arrival.sockets, desired.connections))
@@ -93,6 +104,8 @@ class HubSession:
         self.events = EventLine(self.hub_id, self._apply, self._ack)
         self.inbox = Inbox(self.hub_id, self, self.put, lambda code, reason: self.end(Ending(code, reason)))
         self._runs: int | None = None  # the revision the hub said it runs, until that is noted
+        self._said: dict[str, str | None] = {}  # what it told of itself, until that is noted
+        self._noted_at = float("-inf")
         self._news = asyncio.Event()
 
     # ---- life
@@ -202,13 +215,15 @@ class HubSession:
                     await self._news.wait()
             self._news.clear()
             revision, self._runs = self._runs, None
+            said, self._said = self._said, {}
             try:
-                if revision is None:
-                    await self._rooms.records.seen(self.hub_id)
-                else:
+                if revision is not None:
                     await self._rooms.records.configured(self.hub_id, revision)
+                if said or revision is None:
+                    self._noted_at = time.monotonic()
+                    await self._rooms.records.seen(self.hub_id, said)
             except StoreError as error:
-                # Both are for people to read; the next one comes by itself.
+                # All of it is for people to read; the next one comes by itself.
                 log.warning("hub.not_noted", hub=self.hub_id, problem=type(error).__name__)
 
     def _tunnel_frame(self) -> Frame | None:
@@ -281,9 +296,24 @@ class HubSession:
             self.end(Ending(1013, "too many events at once"))
 
     def on_result(self, message: dict[str, Any]) -> None:
-        # `data` stays behind: no command of this version has any, and what it holds is checked nowhere.
         words: dict[str, Any] = {name: text(message[name]) for name in ("code", "message") if name in message}
-        self.desk.on_result({"id": message["id"], "ok": message["ok"], **words})
+        self.desk.on_result({"id": message["id"], "ok": message["ok"], "data": message.get("data", {}), **words})
+
+    def on_telemetry(self, message: dict[str, Any]) -> None:
+        telemetry = cleaned(BY_KIND["telemetry"].record, message)
+        self._rooms.observer.hub_telemetry(self.hub_id, telemetry)
+        self._note("telemetry", telemetry)
+
+    def on_found(self, message: dict[str, Any]) -> None:
+        found = [one for one in cleaned(_FOUND, message["printers"]) if _numeric(one["host"])]
+        self._rooms.observer.hub_found(self.hub_id, found)
+        self._note("found", found)
+
+    def _note(self, column: str, value: Any) -> None:
+        """Into the hub's row, soon: of what comes often, the newest."""
+        self._said |= {column: msgspec.json.encode(value).decode(), f"{column}_at": clock.now()}
+        if time.monotonic() - self._noted_at >= NOTE_S:
+            self._news.set()
 
     def on_configured(self, message: dict[str, Any]) -> None:
         self._runs = message["revision"]
@@ -300,3 +330,12 @@ class HubSession:
 
     def on_binary(self, frame: bytes) -> None:
         self.tunnels.on_binary(frame)
+
+
+def _numeric(host: str) -> bool:
+    """An announcement comes from anybody in the hub's network: only an address may stand where one belongs."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

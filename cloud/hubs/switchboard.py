@@ -60,6 +60,7 @@ class Switchboard:
         subscriptions: list[Subscription] = []
         try:
             subscriptions = self._subscribe(session)
+            self._observer.hub_arrived(session.desired.hub)
             self._observer.hub_online(session.hub_id, session.tenant_id, list(session.desired.printers))
             session.welcome(await self._pace(session.tenant_id))
             await self._refresh(session)  # what changed between reading the configuration and subscribing
@@ -140,7 +141,7 @@ class Switchboard:
             # The next change or reconnect reads again; a revision is never lost, it is in the database.
             log.warning("hub.config_not_read", hub=session.hub_id, problem=type(error).__name__)
             return
-        if desired is None or desired.hub.key_hash != session.key_hash:
+        if desired is None or not desired.hub.accepts(session.key_hash):
             session.end(REVOKED)
         elif desired.hub.epoch > session.arrival.epoch:
             session.end(SUPERSEDED)

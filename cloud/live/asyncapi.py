@@ -14,6 +14,11 @@ _CHANGES: Final = {
     "description": "Changed fields; a field of null is unknown now, an entry of null is gone.",
     "additionalProperties": {"type": ["object", "null"]},
 }
+_HUB_CHANGES: Final = {
+    **_CHANGES,
+    "description": "As for printers. `telemetry` is how the hub is, `found` the printers that announce themselves in "
+    "its network, `update` how far an update of its firmware is; each is replaced as a whole.",
+}
 _VIEWS: Final = {"type": "object", "description": "By id.", "additionalProperties": {"type": "object"}}
 
 
@@ -35,6 +40,7 @@ TOLD: Final = {
             seq={"type": "integer"},
             printers=_VIEWS,
             jobs=_VIEWS,
+            hubs=_VIEWS,
         ),
         _message(
             "delta",
@@ -55,7 +61,7 @@ TOLD: Final = {
         ),
     )
 }
-TOLD["delta"]["payload"]["properties"] |= {"printers": _CHANGES, "jobs": _CHANGES}
+TOLD["delta"]["payload"]["properties"] |= {"printers": _CHANGES, "jobs": _CHANGES, "hubs": _HUB_CHANGES}
 
 
 def asyncapi(version: str, cookie: str) -> dict[str, Any]:
@@ -77,7 +83,7 @@ def asyncapi(version: str, cookie: str) -> dict[str, Any]:
         "channels": {
             "live": {
                 "address": PATH,
-                "summary": "Printers and jobs as they are, while one looks.",
+                "summary": "Printers, jobs and hubs as they are, while one looks.",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
             }
         },

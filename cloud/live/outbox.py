@@ -20,6 +20,7 @@ LEAST_S: Final = 0.1
 AT_ONCE: Final[dict[What, frozenset[str]]] = {
     "printers": frozenset({"state", "link", "hub", "error", "cleared"}),
     "jobs": frozenset({"status"}),
+    "hubs": frozenset({"online"}),
 }
 """A change of one of these waits for nothing, so that a browser that listens sees every state, in order."""
 SNAPSHOT_S: Final = 0.5
@@ -44,7 +45,7 @@ class BrowserOutbox:
         self._seq = 0
         self._snapshot_due = False
         self._snapshot_at = float("-inf")
-        self._pending: dict[What, dict[str, Changes]] = {"printers": {}, "jobs": {}}
+        self._pending: dict[What, dict[str, Changes]] = {"printers": {}, "jobs": {}, "hubs": {}}
         self._sent_at: dict[tuple[str, str], float] = {}
         self.listed: set[str] = set()
         """Printers subscribed to in the old form, one by one."""
@@ -97,7 +98,7 @@ class BrowserOutbox:
     def resync(self) -> None:
         """What was sent so far may have a gap: the next message is everything."""
         self._snapshot_due = self._watching
-        self._pending = {"printers": {}, "jobs": {}}
+        self._pending = {"printers": {}, "jobs": {}, "hubs": {}}
         self._dirty.update(dict.fromkeys(self._room.printers if self.all_listed else self.listed))
         self._wake.set()
 
@@ -145,10 +146,12 @@ class BrowserOutbox:
     def _snapshot(self, now: float) -> dict[str, Any]:
         self._snapshot_due = False
         self._snapshot_at = now
-        self._pending = {"printers": {}, "jobs": {}}
+        self._pending = {"printers": {}, "jobs": {}, "hubs": {}}
         self._sent_at = {key: moment for key, moment in self._sent_at.items() if moment > now - self._interval}
         self._seq += 1
-        return {"type": "snapshot", "seq": self._seq, "printers": self._room.printers, "jobs": self._room.jobs}
+        room = self._room
+        views = {"printers": room.printers, "jobs": room.jobs, "hubs": room.hubs}
+        return {"type": "snapshot", "seq": self._seq, **views}
 
     def _delta(self, now: float) -> tuple[dict[str, Any] | None, float | None]:
         """All that is due in one message, else the time when the first will be."""

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 View = dict[str, Any]
 Changes = dict[str, Any] | None
 """Changed fields; None = the whole thing is gone."""
-What = Literal["printers", "jobs"]
+What = Literal["printers", "jobs", "hubs"]
 
 LINGER_S: Final = 5.0
 """A reloaded page comes back at once: until then the hubs need not slow down and speed up again."""
@@ -30,6 +30,7 @@ class LiveSource(Protocol):
 
     def snapshot(self, tenant_id: str) -> dict[str, View]: ...
     def jobs(self, tenant_id: str) -> dict[str, View]: ...
+    def hub_views(self, tenant_id: str) -> dict[str, View]: ...
 
 
 class Member(Protocol):
@@ -42,6 +43,7 @@ class Member(Protocol):
 class _Message(msgspec.Struct):
     printers: dict[str, Changes] = {}
     jobs: dict[str, Changes] = {}
+    hubs: dict[str, Changes] = {}
 
 
 _decoder = msgspec.json.Decoder(_Message)
@@ -54,6 +56,7 @@ class TenantRoom:
         self.tenant_id = tenant_id
         self.printers: dict[str, View] = {}
         self.jobs: dict[str, View] = {}
+        self.hubs: dict[str, View] = {}
         self.members: set[Member] = set()
         self._bus = bus
         self._source = source
@@ -90,6 +93,7 @@ class TenantRoom:
     def _load(self) -> None:
         self.printers = self._source.snapshot(self.tenant_id)
         self.jobs = self._source.jobs(self.tenant_id)
+        self.hubs = self._source.hub_views(self.tenant_id)
 
     def _on_changes(self, _subject: str, data: bytes) -> None:
         if self._changes.dropped != self._lost:
@@ -105,6 +109,8 @@ class TenantRoom:
             self._apply("printers", self.printers, key, changes)
         for key, changes in message.jobs.items():
             self._apply("jobs", self.jobs, key, changes)
+        for key, changes in message.hubs.items():
+            self._apply("hubs", self.hubs, key, changes)
 
     def _apply(self, what: What, views: dict[str, View], key: str, changes: Changes) -> None:
         if changes is None:

@@ -31,12 +31,17 @@ FAILURES: Final = (
 class CommandAsk(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="command"):
     """A `command` message to the hub. The answer is the hub's `result`; `data` may be empty."""
 
-    printer_id: str
+    printer_id: str | None = None
+    """None: the hub itself is meant."""
     id: str
     name: str
     args: dict[str, Any] = {}
     ttl_ms: int = 15000
     expect: list[str] | None = None
+
+    def __repr__(self) -> str:
+        """Without the arguments, which may hold a key or a password."""
+        return f"CommandAsk({self.name} {self.id} to {self.printer_id or 'the hub'})"
 
 
 class UploadAsk(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="upload"):

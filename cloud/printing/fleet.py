@@ -85,7 +85,10 @@ class Fleet:
         *,
         version: int | None = None,
     ) -> Printer:
-        """Change columns. DomainErrors: not_found, duplicate, no_such_hub, hub_full; StaleError of another version."""
+        """Change columns. DomainErrors: not_found, duplicate, no_such_hub, hub_full; StaleError of another version.
+
+        Behind another hub it goes at once, unless a job is on it (in_use).
+        """
         values = dict(changes)
         if access_code is not None:
             values["access_code_enc"] = self._sealed(tenant, printer_id, access_code)
@@ -98,6 +101,10 @@ class Fleet:
                 values["cert_sha256"] = ""  # another machine has another certificate
             if "hub_id" in values and values["hub_id"] != before.hub_id:
                 await self._check_room(tx, values["hub_id"], printer_id)
+                if before.hub_id is not None and await queries.is_held(tx, printer_id):
+                    raise conflict(
+                        "in_use", "A job is on this printer: move it behind another hub when that has ended."
+                    )
             after = await queries.update_printer(tx, printer_id, values, version=version)
             if after is None:
                 raise not_found("printer")

@@ -1,8 +1,8 @@
 """What is known right now of every printer and of the jobs people look at: in memory, rebuilt at every start.
 
 The database gives names and settings, hubs give status; each change is published at once on `live.<tenant>` as JSON
-{"printers": {id: changes | null}, "jobs": {id: changes | null}}: a changed value of null means unknown now, a whole
-entry of null means removed.
+{"printers": {id: changes | null}, "jobs": {id: changes | null}}, and "hubs" alike: a changed value of null means
+unknown now, a whole entry of null means removed.
 """
 
 from collections import deque
@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from cloud.bus import Bus
+from cloud.printing.live_hubs import LiveHubs
 from cloud.printing.views import Row, View, card_job, job_view
 from cloud.storage import clock
 from cloud.storage.printers import Printer
@@ -44,7 +45,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def live_subject(tenant_id: str) -> str:
-    """Where changes of a tenant's printers and jobs are published."""
+    """Where changes of a tenant's printers, jobs and hubs are published."""
     return f"live.{tenant_id}"
 
 
@@ -78,7 +79,7 @@ class LivePrinters:
         self._jobs: dict[str, tuple[str, View]] = {}
         self._finished: dict[str, deque[str]] = {}
         self._holders: dict[str, str] = {}
-        self._hubs: set[str] = set()
+        self.hubs = LiveHubs(lambda tenant_id, changes: self._publish(tenant_id, hubs=changes))
 
     # ---- reading
 
@@ -89,6 +90,10 @@ class LivePrinters:
     def jobs(self, tenant_id: str) -> dict[str, View]:
         """Open and recently finished jobs of a tenant: {id: view}."""
         return {key: dict(view) for key, (tenant, view) in self._jobs.items() if tenant == tenant_id}
+
+    def hub_views(self, tenant_id: str) -> dict[str, View]:
+        """All hubs of a tenant: {id: view}."""
+        return self.hubs.of_tenant(tenant_id)
 
     def view(self, printer_id: str) -> View | None:
         """One printer's view, or None."""
@@ -119,7 +124,7 @@ class LivePrinters:
 
     def hub_is_online(self, hub_id: str | None) -> bool:
         """Whether a hub is connected."""
-        return hub_id in self._hubs
+        return self.hubs.is_online(hub_id)
 
     # ---- printers, from the database
 
@@ -135,7 +140,7 @@ class LivePrinters:
         one.meta = {name: getattr(printer, name) for name in _META}
         one.url_form = printer.url_form
         one.pinned = bool(printer.cert_sha256)
-        one.hub_online = printer.hub_id in self._hubs
+        one.hub_online = self.hubs.is_online(printer.hub_id)
         self._publish_printer(one, _changes(before, self._view(one)))
 
     def remove_printer(self, printer_id: str) -> None:
@@ -160,14 +165,14 @@ class LivePrinters:
 
     def hub_online(self, hub_id: str) -> None:
         """A hub connected; what it says from now on is of the present."""
-        self._hubs.add(hub_id)
+        self.hubs.connected(hub_id, True)
         for one in self.of_hub(hub_id):
             one.hub_online, one.fresh = True, False
             self._publish_printer(one, {"hub": "online"})
 
     def hub_offline(self, hub_id: str) -> None:
         """A hub is gone: the last values stay to be looked at, the connection to the printer is unknown."""
-        self._hubs.discard(hub_id)
+        self.hubs.connected(hub_id, False)
         for one in self.of_hub(hub_id):
             one.hub_online, one.fresh = False, False
             one.status.pop("link", None)

@@ -7,11 +7,12 @@ import structlog
 
 from cloud.printing.attempts import Attempts
 from cloud.printing.cleaning import Cleaner
+from cloud.printing.following import Follower
 from cloud.printing.live import LivePrinter
 from cloud.printing.room import Room
 from cloud.printing.seen import ON_PRINTER, held, ours, seen
 from cloud.printing.views import View
-from cloud.storage import hubs
+from cloud.storage import clock, hubs
 from cloud.storage.printing import note_state, pin_certificate
 from cloud.storage.tenant import TenantTx
 from shared_protocol.status import BUSY
@@ -34,8 +35,9 @@ _RETRY: Final = 2.0
 class Observer:
     """Called by the room that holds the hubs. All but `event` return at once."""
 
-    def __init__(self, room: Room, attempts: Attempts, cleaner: Cleaner) -> None:
+    def __init__(self, room: Room, attempts: Attempts, cleaner: Cleaner, follower: Follower) -> None:
         self._room = room
+        self._follower = follower
         self._attempts = attempts
         self._cleaner = cleaner
         self._tenants: dict[str, str] = {}
@@ -55,6 +57,19 @@ class Observer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # ---- what hubs say
+
+    def hub_arrived(self, hub: hubs.Hub) -> None:
+        """A hub is about to come online; its row says what it is now."""
+        self._room.live.hubs.put(hub)
+
+    def hub_telemetry(self, hub_id: str, telemetry: dict[str, Any]) -> None:
+        """How a hub is: newest wins."""
+        self._room.live.hubs.change(hub_id, {"telemetry": telemetry, "telemetry_at": clock.now()})
+
+    def hub_found(self, hub_id: str, found: list[dict[str, Any]]) -> None:
+        """All printers that announce themselves in a hub's network."""
+        self._room.live.hubs.change(hub_id, {"found": found, "found_at": clock.now()})
+        self._follower.look(hub_id)
 
     def hub_online(self, hub_id: str, tenant_id: str, printer_ids: list[str]) -> None:
         """A hub connected. What was known of its printers is of the past until they report anew."""
@@ -83,6 +98,8 @@ class Observer:
         if "error" in changes:
             # Noted now: by the time of the look it may be gone again.
             self._room.settler.note(printer_id, seen(one.status))
+        if not one.online and (full or "link" in changes):
+            self._follower.look(one.meta["hub_id"])
         self._figures(one, changes)
         if full or not _DECIDING.isdisjoint(changes):
             self.look(printer_id)
@@ -105,11 +122,23 @@ class Observer:
             )
             if first and known and name == "state":
                 await self._room.settler.apply_event(tx, printer_id, data)
+            if first and not printer_id:
+                await self._of_hub(tx, hub_id, name, data)
 
         await tenant.write(unit)
         if known:
             self.look(printer_id)
             self._room.said(printer_id)
+
+    async def _of_hub(self, tx: TenantTx, hub_id: str, name: str, data: dict[str, Any]) -> None:
+        """An event of the hub itself."""
+        if name == "crash":
+            await hubs.forget_old_crashes(tx, hub_id)
+        elif name == "update":
+            told = {"version": data["version"], "state": data["state"]}
+            told |= {"code": data.get("code", ""), "message": data.get("message", "")}
+            await hubs.note_update(tx, hub_id, **told)
+            tx.after_commit(lambda: self._room.live.hubs.change(hub_id, {"update": {**told, "at": clock.now()}}))
 
     # ---- what follows
 

@@ -103,6 +103,26 @@ _FAILURES: Final = {
 }
 
 
+_HUB_FAILURES: Final = {
+    "hub_offline": "The hub is offline.",
+    "offline": "The hub went offline.",
+    "unknown_command": "The hub's firmware does not know this yet: update it.",
+    "busy": "The hub is busy with something else: try again in a minute.",
+    "expired": "The hub received the command too late and did not carry it out.",
+    "interrupted": "The hub restarted while it carried out the command.",
+    "no_answer": "The hub did not answer. It may have happened: look at the hub.",
+    "broken": "The hub's answer makes no sense: update its firmware.",
+    # Of a printer that was tried before it is added.
+    "unreachable": "Nothing answers at this address. Is the printer switched on, and in the same network as the hub?",
+    "not_a_printer": "What answers at this address is not a Bambu Lab printer. Compare it with the printer's screen.",
+    "auth_failed": "The access code is wrong. The printer's screen shows it: Settings, LAN Only Mode.",
+    "wrong_serial": "Another printer answers at this address: compare the serial number.",
+    "lan_only_off": "LAN Only Mode is off. Switch it on at the printer: Settings, LAN Only Mode.",
+    "developer_mode_off": LOCKED,
+    "locked": LOCKED,
+}
+
+
 def error_code(error: int) -> str:
     """A `print_error` as people look it up: 0300_400C."""
     return f"{error >> 16:04X}_{error & 0xFFFF:04X}"
@@ -124,3 +144,8 @@ def failure_sentence(code: str, message: str = "") -> str:
     if code == "rejected" and message:
         return f"{sentence} It says: {message}"
     return sentence
+
+
+def hub_sentence(code: str, message: str = "") -> str:
+    """The code of a failed command to a hub itself in words; an unknown code falls back to what came with it."""
+    return _HUB_FAILURES.get(code) or message or f"The hub could not do it ({code})."

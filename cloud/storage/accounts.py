@@ -100,6 +100,12 @@ async def password_hash(tx: TenantTx, user_id: str) -> str | None:
     return None if found is None else str(found)
 
 
+async def owners_to_tell(tx: TenantTx) -> list[str]:
+    """The addresses of those who answer for the farm."""
+    where = (users.c.tenant_id == tx.tenant_id, users.c.role == "owner", users.c.is_active.is_(True))
+    return [str(row["email"]) for row in await tx.all(select(users.c.email).where(*where).order_by(users.c.email))]
+
+
 async def active_owners(tx: TenantTx) -> int:
     where = (users.c.tenant_id == tx.tenant_id, users.c.role == "owner", users.c.is_active.is_(True))
     return int(await tx.value(select(func.count()).select_from(users).where(*where)))

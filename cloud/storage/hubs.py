@@ -12,6 +12,8 @@ from cloud.storage.store import Tx
 from cloud.storage.tables import hub_events, hubs, printers
 from cloud.storage.tenant import TenantTx
 
+OFFER_S: Final = 60.0
+"""A key that was offered longer ago is not on its way any more: the hub has it, or will never get it."""
 KEEP_CRASHES: Final = 20
 """Of each hub."""
 

@@ -10,7 +10,7 @@ from cloud.storage import clock, hubs, production
 from cloud.storage.errors import StaleError
 from cloud.storage.rows import Listing, Rows
 from cloud.storage.store import Row, Tx
-from cloud.storage.tables import FINISHED, print_jobs, printers
+from cloud.storage.tables import FINISHED, HOLDING, print_jobs, printers
 from cloud.storage.tenant import TenantTx
 
 
@@ -163,6 +163,24 @@ async def update_printer(
         for hub_id in sorted({hub for hub in (before.hub_id, after.hub_id) if hub is not None}):
             await hubs.raise_revision(tx, hub_id)
     return after
+
+
+async def is_held(tx: TenantTx, printer_id: str) -> bool:
+    """A job is on it."""
+    jobs = print_jobs.c
+    held = (jobs.tenant_id == tx.tenant_id, jobs.printer_id == printer_id, jobs.status.in_(HOLDING))
+    return await tx.value(select(jobs.id).where(*held).limit(1)) is not None
+
+
+async def move_all(tx: TenantTx, hub_id: str, to: str) -> list[Printer]:
+    """All printers of one hub go behind another; they are returned."""
+    mine = (printers.c.tenant_id == tx.tenant_id, printers.c.hub_id == hub_id)
+    values = {"hub_id": to, "updated_at": clock.now(), "version": printers.c.version + 1}
+    rows = await tx.all(update(printers).where(*mine).values(values).returning(*_PRINTER))
+    if rows:
+        await hubs.raise_revision(tx, hub_id)
+        await hubs.raise_revision(tx, to)
+    return [msgspec.convert(row, Printer) for row in rows]
 
 
 async def unfinished_jobs(tx: TenantTx, printer_id: str) -> int:

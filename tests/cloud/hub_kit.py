@@ -38,6 +38,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.said: list[tuple[Any, ...]] = []
+        self.arrived: list[hub_queries.Hub] = []
         self.events: list[tuple[str, int, str, str, dict[str, Any]]] = []
         self.fail_events = 0
         self.fail_statuses = False
@@ -48,6 +49,15 @@ class Watcher:
     def _note(self, *words: Any) -> None:
         self.said.append(words)
         self._changed.set()
+
+    def hub_arrived(self, hub: hub_queries.Hub) -> None:
+        self.arrived.append(hub)
+
+    def hub_telemetry(self, hub_id: str, telemetry: dict[str, Any]) -> None:
+        self._note("telemetry", hub_id, telemetry)
+
+    def hub_found(self, hub_id: str, found: list[dict[str, Any]]) -> None:
+        self._note("found", hub_id, found)
 
     def hub_online(self, hub_id: str, tenant_id: str, printer_ids: list[str]) -> None:
         self._note("online", hub_id, tenant_id, tuple(printer_ids))

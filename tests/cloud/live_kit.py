@@ -51,12 +51,16 @@ class Source:
     def __init__(self) -> None:
         self.printers: dict[str, dict[str, dict[str, Any]]] = {}
         self.open_jobs: dict[str, dict[str, dict[str, Any]]] = {}
+        self.hubs: dict[str, dict[str, dict[str, Any]]] = {}
 
     def snapshot(self, tenant_id: str) -> dict[str, dict[str, Any]]:
         return {key: dict(view) for key, view in self.printers.get(tenant_id, {}).items()}
 
     def jobs(self, tenant_id: str) -> dict[str, dict[str, Any]]:
         return {key: dict(view) for key, view in self.open_jobs.get(tenant_id, {}).items()}
+
+    def hub_views(self, tenant_id: str) -> dict[str, dict[str, Any]]:
+        return {key: dict(view) for key, view in self.hubs.get(tenant_id, {}).items()}
 
 
 class Browser:
@@ -66,6 +70,7 @@ class Browser:
         self.connection = connection
         self.views: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.hubs: dict[str, dict[str, Any]] = {}
         self.seq = 0
 
     async def say(self, **message: Any) -> None:
@@ -91,9 +96,10 @@ class Browser:
         assert message["seq"] == self.seq + 1 or message["type"] == "snapshot"
         self.seq = message["seq"]
         if message["type"] == "snapshot":
-            self.views, self.jobs = message["printers"], message["jobs"]
+            self.views, self.jobs, self.hubs = message["printers"], message["jobs"], message["hubs"]
             return
-        for known, changed in ((self.views, message.get("printers", {})), (self.jobs, message.get("jobs", {}))):
+        views = {"printers": self.views, "jobs": self.jobs, "hubs": self.hubs}
+        for known, changed in ((view, message.get(what, {})) for what, view in views.items()):
             for key, changes in changed.items():
                 if changes is None:
                     known.pop(key, None)

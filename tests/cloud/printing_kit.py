@@ -243,7 +243,7 @@ class ScriptedHub:
             if ask.transfer_id in self._transfers:
                 self._transfers[ask.transfer_id].set()
             return Answer(ok=True)
-        printer = self._farm.printer(ask.printer_id)
+        printer = self._farm.printer(ask.printer_id or "")
         if isinstance(ask, CommandAsk):
             return printer.obey(ask)
         if isinstance(ask, RemoveAsk):

@@ -38,3 +38,26 @@ def test_a_trace_holds_no_values_of_variables(form: str) -> None:
     assert "it.broke" in done.stderr
     assert "no route" in done.stderr
     assert "1a2b3c4d" not in done.stderr
+
+
+HEADERS = """
+import logging
+from cloud import logs
+
+logs.configure("json", "debug")
+logging.getLogger("uvicorn.error").debug("< authorization: Bearer pfh_hub_1_1a2b3c4d")
+logging.getLogger("uvicorn.error").info("connection open")
+"""
+
+
+def test_not_even_at_debug_are_headers_of_handshakes_shown() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HEADERS],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "connection open" in done.stderr
+    assert "1a2b3c4d" not in done.stderr

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, or_, select, update
 from cloud.storage import clock
 from cloud.storage.rows import Rows
 from cloud.storage.store import Row, Tx
-from cloud.storage.tables import FINISHED, print_files, print_jobs, products
+from cloud.storage.tables import FINISHED, hub_release_files, print_files, print_jobs, products
 from cloud.storage.tenant import TenantTx
 
 FILES: Final = Rows(
@@ -118,4 +118,5 @@ async def blob_in_use(tx: Tx, sha256: str) -> bool:
     """Whether any row of any tenant still names these bytes. Ask it in a transaction that sees every tenant."""
     files = select(print_files.c.id).where(print_files.c.sha256 == sha256, print_files.c.deleted_at.is_(None))
     pictures = select(products.c.id).where(products.c.image_sha256 == sha256)
-    return bool(await tx.value(select(or_(files.exists(), pictures.exists()))))
+    releases = select(hub_release_files.c.version).where(hub_release_files.c.sha256 == sha256)
+    return bool(await tx.value(select(or_(files.exists(), pictures.exists(), releases.exists()))))

@@ -105,7 +105,15 @@ def least(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return [least(schema["items"], schemas)] * schema.get("minItems", 0)
     if kind == "string":
         dates = ("2026-01-31", "2026-01-31T00:00:00Z", "08:00")
-        texts = ("x" * max(1, schema.get("minLength", 1)), "#112233", "192.0.2.1", "A" * 16, "a@b.example", "EUR", *dates)
+        texts = (
+            "x" * max(1, schema.get("minLength", 1)),
+            "#112233",
+            "192.0.2.1",
+            "A" * 16,
+            "a@b.example",
+            "EUR",
+            *dates,
+        )
         return next(text for text in texts if re.search(schema.get("pattern", ""), text))
     return {"boolean": True, "number": schema.get("minimum", 1), "integer": schema.get("minimum", 1)}.get(str(kind))
 

@@ -35,6 +35,9 @@ HEAP = "384k"
 
 START = "import main; main.main()"
 
+RESTART = 75
+"""Exit status of a hub that was told to start over."""
+
 LINES = 2000
 """How much of what the hub said is kept."""
 
@@ -103,7 +106,8 @@ class HubProcess:
     """One hub. It can be killed and started again on the same data folder, like a board whose power is cut.
 
     `lines` holds what it printed last, `stats` the newest figures when `stats=True`. `sockets` and `printers` are the
-    limits the board states (10 and 6 like the chip when None).
+    limits the board states (10 and 6 like the chip when None); `discovery` is the UDP port on which it listens for
+    printers (0: it does not). `extra` is more of the environment, as `firmware/hub/board/unix.py` lists it.
     """
 
     def __init__(
@@ -117,6 +121,8 @@ class HubProcess:
         sockets: int | None = None,
         printers: int | None = None,
         stats: bool = False,
+        discovery: int = 0,
+        extra: Mapping[str, str] | None = None,
         program: Sequence[str] | None = None,
     ) -> None:
         self.data_dir = data_dir
@@ -124,7 +130,7 @@ class HubProcess:
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES)
         self.stats: Mapping[str, Any] = {}
         self._program = list(program) if program else ["-c", START]
-        self._extra: dict[str, str] = {}
+        self._extra: dict[str, str] = {"PF_DISCOVERY": str(discovery), **(extra or {})}
         if sockets is not None:
             self._extra["PF_SOCKETS"] = str(sockets)
         if printers is not None:
@@ -152,6 +158,15 @@ class HubProcess:
         if self._process is None:
             raise RuntimeError("the hub is not started")
         return self._process.pid
+
+    async def ended(self, timeout: float = 20.0) -> int:  # noqa: ASYNC109 - a test's limit
+        """Wait until the process ends by itself; its exit status (`RESTART` when it wishes to be started again)."""
+        assert self._process is not None
+        async with asyncio.timeout(timeout):
+            status = await self._process.wait()
+            if self._reader is not None:
+                await self._reader
+        return status
 
     @property
     def running(self) -> bool:

@@ -8,6 +8,7 @@ the release before it, and that one tells the cloud.
 import asyncio
 import time
 
+from hub.boots import forgive
 from hub.log import log
 
 _BEAT_MS = 1000
@@ -42,6 +43,10 @@ class Trial:
             why = pointer.get("why") or "it hung, or its power was cut, before it could confirm itself"
             tell(self._hub, pointer["failed"], "rolled_back", "unconfirmed", why)
             self._settle(pointer)
+            if self._hub.board.safe:
+                # What fell was the other release: its falls are not ours.
+                forgive(self._hub.board)
+                self._hub.board.reset("update")
         elif pointer["state"] == "testing":
             await self._prove()
             self._settle(pointer)
@@ -57,6 +62,9 @@ class Trial:
     async def _prove(self) -> None:
         number = tell(self._hub, self._version, "testing")
         board = self._hub.board
+        if board.safe:
+            self._slots.blame("it fell at each start")
+            board.reset("update")
         self._slots.blame("no exchange with the cloud")
         deadline = board.uptime_ms() + board.trial_ms
         proof = {"boot": self._hub.outbox.boot, "n": number}
@@ -72,4 +80,4 @@ class Trial:
                 return
             if board.uptime_ms() > deadline:
                 log("update", "%s could not confirm itself" % self._version)
-                board.reset()
+                board.reset("update")

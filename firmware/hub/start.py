@@ -4,6 +4,8 @@ import gc
 import sys
 import time
 
+from hub.boots import count
+
 # Leaves first.
 _PARTS = (
     "asyncio",
@@ -17,15 +19,14 @@ _PARTS = (
     "hub.config",
     "hub.outbox",
     "hub.commands",
-    "hub.tunnel",
+    "hub.tunnels",
     "hub.session",
     "hub.cloud_link",
-    "hub.requests",
-    "hub.bambu",
-    "hub.printer_session",
-    "hub.printer_link",
     "hub.app",
 )
+
+# Not in safe mode: it may be one of these that falls.
+_PRINTERS = ("hub.answers", "hub.bambu", "hub.printer_session", "hub.printer_link")
 
 # Each character becomes a name the first time text is taken apart, and the table of names doubles in one piece:
 # better now, while there is one.
@@ -40,10 +41,10 @@ def _board():  # type: ignore[no-untyped-def]
     return Board()
 
 
-def _import() -> None:
+def _import(safe: bool) -> None:
     # What compiling and loading leave behind lies beside the code and would cut the heap into small pieces, unless
     # it is collected before the next module is put there.
-    for name in _PARTS:
+    for name in _PARTS[:-1] + (() if safe else _PRINTERS) + _PARTS[-1:]:
         __import__(name)
         gc.collect()
     for _ in _CHARACTERS:
@@ -51,22 +52,32 @@ def _import() -> None:
 
 
 def main(slots) -> None:  # type: ignore[no-untyped-def]
-    """Run the hub from the slot that `slots` (main.Slots) chose. Raises what the import of a module raises."""
+    """Run the hub from the slot that `slots` (main.Slots) chose. Never returns on a board."""
     board = _board()
+    # Before the import of everything else: code that hangs there is reset too, and code that falls is counted.
     board.arm()
-    _import()
-    from hub.app import start
-    from hub.log import log_crash
-
-    if slots.pointer["state"] != "testing":
-        # It could be loaded, so the slot is whole; only a release under test has more to show.
-        slots.confirm()
+    board.safe = count(board)
     try:
+        _import(board.safe)
+        from hub.app import start
+
+        if slots.pointer["state"] != "testing":
+            # It could be loaded, so the slot is whole; only a release under test has more to show.
+            slots.confirm()
         start(board, slots)
     except (KeyboardInterrupt, SystemExit):
-        raise  # somebody sits at the console, or the board was reset on purpose
+        raise  # somebody sits at the console, or the board is reset on purpose
     except BaseException as error:
-        log_crash("hub", error)
         slots.blame("%s %s" % (type(error).__name__, error))
+        _keep(board, error)
     time.sleep(2)  # so that a fault at every start does not become a storm, and its text can be read
-    board.reset()
+    board.reset("crash")
+
+
+def _keep(board, error: BaseException) -> None:  # type: ignore[no-untyped-def]
+    """Tell of the fault now and, after the next start, to the cloud."""
+    from hub import log, mishaps
+
+    log.on_fault = None
+    log.log_crash("hub", error)
+    mishaps.keep(board.data_dir, "hub", mishaps.text_of(error, board.data_dir))

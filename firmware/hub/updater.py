@@ -140,4 +140,4 @@ class Update:
         """Restart; a command that came in the last moment is carried out first."""
         while self._app.cloud.tunnels_open or self._app.commands.active:
             await asyncio.sleep_ms(100)
-        self._app.board.reset()
+        self._app.board.reset("update")

@@ -98,7 +98,7 @@ class Board:
     resets = 0
     def uptime_ms(self):
         return 1
-    def reset(self):
+    def reset(self, reason):
         self.resets += 1
 
 class Outbox:

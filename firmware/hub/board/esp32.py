@@ -11,9 +11,12 @@ import os
 import sys
 import time
 
+import esp32
 import machine
 import network
 from esp32 import NVS
+from hub.address import SEARCH_TO
+from hub.board.lamp import Lamp
 from hub.log import log
 
 _WATCHDOG_MS = 30_000  # the longest blocking step is a TLS handshake, about 2 s
@@ -35,6 +38,15 @@ _REASONS = {
 }
 
 
+def _target(machine_name: str) -> str:
+    """Which releases fit: esp32, esp32s3, esp32c3 ..."""
+    name = machine_name.lower().replace("-", "")
+    for chip in ("esp32s3", "esp32s2", "esp32c3", "esp32c6"):
+        if chip in name:
+            return chip
+    return "esp32"
+
+
 class Board:
     """The machine under the hub."""
 
@@ -44,13 +56,14 @@ class Board:
     trial_ms = 600_000
     """How long a new release must be healthy, and within which time; an access point may be slow to wake."""
 
+    discovery_port = 2021
+    search_to = SEARCH_TO
     stats = False
+    safe = False
 
     def __init__(self) -> None:
         self.name = "esp32 " + "".join(["%02x" % b for b in machine.unique_id()])
-        self.boot_reason = _REASONS.get(machine.reset_cause(), "unknown")
-        # "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3": the chip comes last.
-        self.target = sys.implementation._machine.rsplit(" with ", 1)[-1].lower()
+        self.target = _target(sys.implementation._machine)  # type: ignore[attr-defined]
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
         self.tunnel_window = 32 * 1024 if roomy else 4 * 1024
@@ -59,11 +72,19 @@ class Board:
         self.gc_threshold = 256 * 1024 if roomy else 24 * 1024
         self._watchdog: "machine.WDT | None" = None
         self._nvs = NVS("printfarm")
+        noted = self.recall("reason", "")
+        self.boot_reason = str(noted) or _REASONS.get(machine.reset_cause(), "unknown")
+        if noted:
+            self.remember("reason", "")
         self._uptime = 0
         self._ticked = time.ticks_ms()
         self._saved = 0
         self._wlan = network.WLAN(network.STA_IF)
         self._failures = 0
+        self.wifi_drops = 0
+        self._lamp = Lamp(self.data_dir, self.target)
+        self.light = self._lamp.set
+        self.button = self._lamp.pressed
         self._restore_clock()
 
     def random_id(self) -> str:
@@ -81,6 +102,40 @@ class Board:
     def heap_free(self) -> None:
         """Not told: the walk over external memory takes long and crashes on some versions."""
 
+    # ---- what survives a reset ---------------------------------------------------------------------------------
+
+    def recall(self, name: str, default: "int | str") -> "int | str":
+        """What `remember` stored."""
+        try:
+            if isinstance(default, int):
+                return self._nvs.get_i32(name)
+            room = bytearray(32)
+            return room[: self._nvs.get_blob(name, room)].decode()
+        except OSError:
+            return default
+
+    def remember(self, name: str, value: "int | str") -> None:
+        """Store a number or a few words under a name of at most 15 characters."""
+        if isinstance(value, int):
+            self._nvs.set_i32(name, value)
+        else:
+            self._nvs.set_blob(name, value.encode())
+        self._nvs.commit()
+
+    def vitals(self) -> "dict":  # type: ignore[type-arg]
+        """What this board knows of itself, as fields of `telemetry`."""
+        space = os.statvfs(self.data_dir)
+        found: "dict" = {"flash_free": space[1] * space[4], "wifi_drops": self.wifi_drops}  # type: ignore[type-arg]
+        try:
+            found["temperature"] = int(esp32.mcu_temperature())  # type: ignore[attr-defined]
+        except AttributeError:
+            pass  # the first ESP32 has no such sensor
+        if self._wlan.isconnected():
+            found["ip"] = self._wlan.ifconfig()[0]
+            found["rssi"] = max(-128, min(0, self._wlan.status("rssi")))
+            found["ssid"] = self._wlan.config("essid")[:32]
+        return found
+
     # ---- Wi-Fi -------------------------------------------------------------------------------------------------
 
     async def network(self, wifi: "dict | None") -> None:  # type: ignore[type-arg]
@@ -93,10 +148,14 @@ class Board:
             self._failures += 1
             log("wifi", "no connection to the access point, attempt %d" % self._failures)
             if self._failures >= _ATTEMPTS:
-                self.reset()
+                self.reset("wifi")
             self._wlan.active(False)
             await asyncio.sleep(1)
         self._failures = 0
+
+    def connected(self) -> bool:
+        """Whether there is a network."""
+        return self._wlan.isconnected()
 
     async def _joined(self, wifi: "dict") -> bool:  # type: ignore[type-arg]
         if self._wlan.isconnected():
@@ -162,6 +221,8 @@ class Board:
         if self._watchdog:
             self._watchdog.feed()
 
-    def reset(self) -> None:
-        """Start over."""
+    def reset(self, reason: str = "") -> None:
+        """Start over; the next start knows the reason."""
+        if reason:
+            self.remember("reason", reason)
         machine.reset()

@@ -1,9 +1,11 @@
 """Whence releases come: the cloud, over HTTPS, with the hub's key."""
 
 from hub.release import UpdateError
-from lib.http import HttpError, Response, request
+from lib.http import Answer, HttpError, request
+from lib.wire import resolve
 
 _BASE = "/hub/v1/releases/"
+_PIECE = 2048
 
 
 class ReleaseSource:
@@ -11,13 +13,13 @@ class ReleaseSource:
 
     def __init__(self, link) -> None:  # type: ignore[no-untyped-def]
         self._link = link
-        self._piece = bytearray(2048)
+        self._piece = memoryview(bytearray(_PIECE))
 
     async def manifest(self, version: str, target: str, limit: int) -> bytes:
         """The signed manifest. Raises UpdateError, OSError, EOFError."""
         answer = await self._get("%s/%s/manifest" % (version, target))
         try:
-            return await answer.read(limit)
+            return await answer.body(limit)
         except HttpError as error:
             raise UpdateError("unavailable", str(error))
         finally:
@@ -27,18 +29,24 @@ class ReleaseSource:
         """Give the bytes of one file to `take`, an async function. Raises UpdateError, OSError, EOFError."""
         answer = await self._get("%s/%s/files/%s" % (version, target, sha))
         try:
-            if answer.length != size:
-                raise UpdateError("corrupt", "a file of %d bytes instead of %d" % (answer.length, size))
-            await answer.stream(take, self._piece)
+            while True:
+                got = await answer.read_into(self._piece)
+                if not got:
+                    return
+                await take(self._piece[:got])
+        except HttpError as error:
+            raise UpdateError("unavailable", str(error))
         finally:
             answer.close()
 
-    async def _get(self, path: str) -> Response:
+    async def _get(self, path: str) -> Answer:
         identity = self._link.config.identity
         context = self._link.tls_context() if identity.tls else None
-        headers = {"Authorization": self._link.bearer()}
+        headers = (("Authorization", self._link.bearer()),)
+        host = "%s:%d" % (identity.host, identity.port)
+        address = resolve(identity.host, identity.port)
         try:
-            answer = await request("GET", (identity.host, identity.port), _BASE + path, headers, context=context)
+            answer = await request(address, "GET", host, _BASE + path, context=context, headers=headers)
         except HttpError as error:
             raise UpdateError("unavailable", "the cloud answers wrongly: %s" % error)
         if answer.status == 200:

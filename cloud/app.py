@@ -31,6 +31,8 @@ from cloud.api.finished_goods import FinishedGoodsApi
 from cloud.api.health import HealthApi
 from cloud.api.hub_care import HubCareApi
 from cloud.api.hub_printers import HubPrintersApi
+from cloud.api.hub_release_files import HubReleaseFilesApi
+from cloud.api.hub_releases import HubReleasesApi
 from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
@@ -140,7 +142,9 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             observer=printing.observer,
             timing=_timing(settings),
             uploads=settings.upload_concurrency,
+            rollout_failures=settings.rollout_failures,
         )
+        hubs.start()
         stack.push_async_callback(hubs.close)
         draining.sockets("hubs", hubs.drain)
         yield Services(
@@ -269,6 +273,8 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *HubCareApi(printing.live, printing.hub_care).endpoints(),
         *HubPrintersApi(printing.live, printing.hub_care).endpoints(),
         *PairingsApi(services.accounts.pairings, printing.hub_care, services.settings.address).endpoints(),
+        *HubReleaseFilesApi(services.store, services.blobs).endpoints(),
+        *HubReleasesApi(services.hubs.rollout).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select, true, update
 from cloud.storage import clock
 from cloud.storage.rows import Rows
 from cloud.storage.store import Row, Tx
-from cloud.storage.tables import FINISHED, print_files, print_jobs, products
+from cloud.storage.tables import FINISHED, hub_release_files, print_files, print_jobs, products
 from cloud.storage.tenant import TenantTx
 
 FILES: Final = Rows(
@@ -36,7 +36,11 @@ _BRIEF: Final = [
 ]  # fmt: skip
 
 
-HOLDERS: Final = ((print_files.c.sha256, print_files.c.deleted_at.is_(None)), (products.c.image_sha256, true()))
+HOLDERS: Final = (
+    (print_files.c.sha256, print_files.c.deleted_at.is_(None)),
+    (products.c.image_sha256, true()),
+    (hub_release_files.c.sha256, true()),
+)
 """The columns that name bytes in the blob store, of which rows. What none of them names is deleted."""
 
 

@@ -53,9 +53,13 @@ class BlobStore:
 
     def prepare(self) -> None:
         """Make the folders; remove what a crash left half-written. Call once, before anything is put."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self.make_folders()
         for leftover in self._incoming.iterdir():
             leftover.unlink()
+
+    def make_folders(self) -> None:
+        """Enough for a second process beside the one that serves, whose bytes on their way in are no leftovers."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Where these bytes lie, or would lie. Raises ValueError on anything but a hash."""

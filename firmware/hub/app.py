@@ -40,19 +40,21 @@ def _forget_our_own_messages() -> None:
 
 
 class App:
-    """The hub. `await App(board).run()` never returns.
+    """The hub. `await App(board, slots).run()` never returns. `slots` (main.Slots) says where it was loaded from.
 
     `hub_commands` (name -> async function of the arguments) takes commands to the hub that other parts carry out.
-    `look` is set when printers are to be looked for now.
+    `updating` is the version that is being installed. `look` is set when printers are to be looked for now.
     """
 
-    def __init__(self, board) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, board, slots) -> None:  # type: ignore[no-untyped-def]
         _forget_our_own_messages()
         self.board = board
+        self.slots = slots
         self.config = Config(board.data_dir)
         self.outbox = Outbox(board.data_dir + "/outbox", board.random_id())
         self.life = Life()
-        self.hub_commands: "dict" = {}  # type: ignore[type-arg]
+        self.hub_commands: "dict" = {"update": self._update}  # type: ignore[type-arg]
+        self.updating = ""
         self.look = asyncio.Event()
         if board.safe:
             # What fell may be the printers' side: it is not even imported.
@@ -78,6 +80,8 @@ class App:
         self._report_boot()
         self.fleet.start()
         asyncio.create_task(supervise("cloud", self.cloud.run))
+        if self.slots.pointer["state"] != "good":
+            asyncio.create_task(self._try_release())
         if self.board.discovery_port and not self.board.safe:
             asyncio.create_task(supervise("discovery", self._look_around))
         if self.board.stats:
@@ -148,6 +152,15 @@ class App:
         with rare("mishaps") as mishaps:
             mishaps.report(self.board, self.outbox)
 
+    async def _try_release(self) -> None:
+        from hub.slots import Trial
+
+        try:
+            await Trial(self, self.slots, FIRMWARE).run()
+        except Exception as error:
+            # A release under test that cannot even be tested is not confirmed, and so falls back in time.
+            hub.log.log_crash("update", error)
+
     def _fault(self, part: str, error: BaseException) -> None:
         """A part fell and goes on: the cloud is told."""
         with rare("mishaps") as mishaps:
@@ -160,6 +173,13 @@ class App:
         """Carry out a command without a printer; what `Commands` asks of a printer's link."""
         with rare("hub_commands") as hub_commands:
             return await hub_commands.carry_out(self, name, args)  # type: ignore[no-any-return]
+
+    async def _update(self, args: "dict") -> "dict":  # type: ignore[type-arg]
+        # Not let go of: at its end the hub starts over.
+        from hub.release_source import ReleaseSource
+        from hub.updater import update
+
+        return await update(self, args["version"], FIRMWARE, ReleaseSource(self.cloud))
 
     def release(self) -> None:
         """Forget the owner and start over, ready to be paired anew. Nothing is forgotten when the flash is broken."""
@@ -176,7 +196,7 @@ async def set_up(board) -> None:  # type: ignore[no-untyped-def]
     board.reset("paired")
 
 
-def start(board) -> None:  # type: ignore[no-untyped-def]
+def start(board, slots) -> None:  # type: ignore[no-untyped-def]
     """Run the hub on a board until the end of the power."""
 
     async def main() -> None:
@@ -184,6 +204,6 @@ def start(board) -> None:  # type: ignore[no-untyped-def]
             wipe.resume(board)
         if Config(board.data_dir).identity is None:
             await set_up(board)
-        await App(board).run()
+        await App(board, slots).run()
 
     asyncio.run(main())

@@ -241,23 +241,28 @@ class CloudLink:
 
     async def _connect(self) -> WebSocket:
         identity = self.config.identity
-        context = self._tls_context() if identity.tls else None
+        context = self.tls_context() if identity.tls else None
         wire = await Wire.open(resolve(identity.host, identity.port), context, identity.host if context else None)
-        key = identity.key
-        if not key.startswith("pfh_"):
-            key = "pfh_%s_%s" % (identity.hub, key)
         upgrade = WebSocket.connect(
             wire,
             "%s:%d" % (identity.host, identity.port),
             identity.path,
             subprotocols=SUBPROTOCOLS,
-            headers=(("Authorization", "Bearer " + key),),
+            headers=(("Authorization", self.bearer()),),
             limit=max(codec.MAX_TEXT, codec.MAX_BINARY),
             buffer=self._message,
         )
         return await within(wire, HANDSHAKE_MS, upgrade)
 
-    def _tls_context(self) -> "tls.SSLContext":
+    def bearer(self) -> str:
+        """What stands in `Authorization`. A secret."""
+        key = self.config.identity.key
+        if not key.startswith("pfh_"):
+            key = "pfh_%s_%s" % (self.config.identity.hub, key)
+        return "Bearer " + key
+
+    def tls_context(self) -> "tls.SSLContext":
+        """The context of all connections to the cloud. Raises UntrustedError without an authority."""
         if self._context is None:
             authorities = self.config.authorities()
             if not authorities:

@@ -58,7 +58,7 @@ async def test_restart_answers_first_and_the_next_start_knows_why(cloud: FakeClo
 
 async def test_what_this_firmware_cannot_do_is_said(cloud: FakeCloud, hub: HubProcess) -> None:
     link = await cloud.hub()
-    result = await order(link, "u1", "update", version="9.9.9")
+    result = await order(link, "u1", "wifi", networks=[])
     assert (result["ok"], result["code"]) == (False, "unknown_command")
 
 
@@ -71,7 +71,7 @@ async def test_release_forgets_owner_and_printers_and_raises_the_epoch(cloud: Fa
     await link.configure(1, printer(1))
     assert (await order(link, "x1", "release"))["ok"]
     assert await hub.ended() == RESTART
-    assert {path.name for path in data.iterdir()} == {"device.json", "root.der", "nvs.json"}
+    assert {path.name for path in data.iterdir()} == {"device.json", "root.der", "nvs.json", "tries"}
     assert json.loads((data / "nvs.json").read_text())["epoch"] == 1
     await hub.start()
     await hub.wait_for("waiting for somebody")
@@ -242,7 +242,9 @@ async def test_three_falls_at_the_start_lead_to_safe_mode_and_good_minutes_out_o
     data = tmp_path / "data"
     data.mkdir()
     (data / "printers.json").write_text(json.dumps({"revision": 3, "printers": [printer(1, off=False)]}))
-    program = patched("main._PRINTERS = ('hub.broken',)\nclass Time:\n    sleep = print\nmain.time = Time")
+    program = patched(
+        "import hub.start\nhub.start._PRINTERS = ('hub.broken',)\nclass Time:\n    sleep = print\nhub.start.time = Time"
+    )
     for _ in range(3):
         async with HubProcess(data, "hub1", KEY, cloud.url, program=program) as hub:
             assert await hub.ended() == 1

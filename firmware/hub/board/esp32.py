@@ -49,6 +49,10 @@ class Board:
 
     data_dir = "/data"
     sockets = 10
+    healthy_ms = 20_000
+    trial_ms = 600_000
+    """How long a new release must be healthy, and within which time; an access point may be slow to wake."""
+
     discovery_port = 2021
     search_to = SEARCH_TO
     stats = False

@@ -6,6 +6,7 @@ PF_PRINTERS  the most printers it takes, 6 like the chip
 PF_RADIO     access points in range (radio_unix.py)
 PF_BLE       where Bluetooth goes while the hub is set up (ble_unix.py)
 PF_PAGE      the port of the access point's page; without it there is none
+PF_HEALTHY_MS, PF_TRIAL_MS   how long a new release must be healthy, and within which time
 PF_PANEL     a folder: the button is down while it holds a file `button`; the file `light` tells the light's colour
 PF_ADDRESS   the board's address in its network, by which printers are looked for
 PF_DISCOVERY the UDP port on which printers announce themselves, 2021; 0 = do not listen
@@ -55,6 +56,8 @@ class Board:
         self._panel = os.getenv("PF_PANEL")
         self.sockets = _number("PF_SOCKETS", 10)
         self.max_printers = _number("PF_PRINTERS", 6)
+        self.healthy_ms = _number("PF_HEALTHY_MS", 20_000)
+        self.trial_ms = _number("PF_TRIAL_MS", 600_000)
         self.discovery_port = _number("PF_DISCOVERY", 2021)
         search = os.getenv("PF_SEARCH")
         if search:

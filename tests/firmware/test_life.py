@@ -134,7 +134,7 @@ async def test_what_cannot_be_a_key_changes_nothing(cloud: FakeCloud, hub: HubPr
 async def test_telemetry_after_each_welcome(cloud: FakeCloud, hub: HubProcess) -> None:
     link = await cloud.hub()
     first = await link.wait("telemetry")
-    assert first["cloud_drops"] == 0 and 0 < first["heap_low"] <= first["heap_free"] < 384 * 1024
+    assert first["cloud_drops"] == 0 and 0 < first["heap_low"] <= first["heap_free"]
     assert first["flash_free"] > 0 and first["stall_ms"] >= 0
     await link.connection.close()
     again = await (await cloud.hub()).wait("telemetry")

@@ -158,10 +158,6 @@ class CloudLink:
 
     async def run(self) -> None:
         """Connect and serve for ever."""
-        if self.config.identity is None:
-            log("hub", "not provisioned: no identity, so no cloud")
-            while True:
-                await asyncio.sleep(3600)
         while True:
             self.life.promise("cloud", NETWORK_MS)
             await self.board.network(self.config.networks)

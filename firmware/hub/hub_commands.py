@@ -82,6 +82,8 @@ async def _key(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untype
 
 
 async def _wifi(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untyped-def]
+    if not args["networks"]:
+        return failed("invalid", "A hub without any network would never be heard of again.")
     try:
         app.config.store_networks(args["networks"])
     except OSError as error:

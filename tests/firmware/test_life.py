@@ -56,10 +56,14 @@ async def test_restart_answers_first_and_the_next_start_knows_why(cloud: FakeClo
     assert (await link.wait("event", name="boot"))["data"]["reason"] in ("start", "restart")
 
 
-async def test_what_this_firmware_cannot_do_is_said(cloud: FakeCloud, hub: HubProcess) -> None:
+async def test_networks_are_stored_and_at_least_one_is_left(cloud: FakeCloud, hub: HubProcess) -> None:
     link = await cloud.hub()
     result = await order(link, "u1", "wifi", networks=[])
-    assert (result["ok"], result["code"]) == (False, "unknown_command")
+    assert (result["ok"], result["code"]) == (False, "invalid")
+    networks = [{"ssid": "Farm", "password": "secret123"}, {"ssid": "Hall", "password": "", "address": "10.0.0.7/24"}]
+    assert (await order(link, "u2", "wifi", networks=networks))["ok"]
+    assert json.loads((hub.data_dir / "networks.json").read_text()) == {"networks": networks}
+    assert "secret123" not in "".join(hub.lines)
 
 
 async def test_release_forgets_owner_and_printers_and_raises_the_epoch(cloud: FakeCloud, hub: HubProcess) -> None:

@@ -128,3 +128,52 @@ async def test_claimed_by_the_firmware_moved_replaced_and_taken_over(tmp_path: P
         await online(stranger, theirs)
         assert (await claimed(tmp_path / "again", left, begun))[-1] == "refused token_invalid"
         assert (await stranger.ok("GET", "/api/printers/"))["total"] == 0
+
+
+@pytest.mark.timeout(180)
+async def test_the_firmware_does_what_people_ask_of_a_hub(tmp_path: Path) -> None:
+    async with (
+        VirtualFarm.start([PrinterSpec(model="P1S")], address=own_address()) as farm,
+        running_cloud(tmp_path) as cloud,
+        AsyncExitStack() as stack,
+    ):
+        device = Device()
+        hub, process = await paired(stack, cloud, tmp_path / "hub", device, name="Rack")
+        path, owner, one = f"/api/hubs/{hub}", cloud.owner, farm.printers[0]
+
+        async def telemetry() -> bool:
+            return (await owner.ok("GET", path))["telemetry"] is not None
+
+        await eventually(telemetry)
+        await owner.ok("POST", f"{path}/identify", {"seconds": 1})
+        assert (await owner.ok("GET", f"{path}/logs"))["lines"]
+
+        body = {"host": one.address, "port": one.ports["mqtt"], "access_code": one.access_code}
+        tried = await owner.ok("POST", f"{path}/probe", body)
+        assert (tried["serial"], tried["model_name"]) == (one.serial, "P1S")
+        wrong = {**body, "access_code": "00000000"}
+        assert await owner.refused("POST", f"{path}/probe", wrong) == (422, "auth_failed")
+        other = {**body, "serial": "01P00A999999999"}
+        assert await owner.refused("POST", f"{path}/probe", other) == (422, "wrong_serial")
+
+        before = json.loads((tmp_path / "hub" / "identity.json").read_text())["key"]
+        await owner.ok("POST", f"{path}/rotate-key")
+
+        async def rotated() -> bool:
+            seen = await owner.ok("GET", path)
+            return bool(seen["online"]) and not seen["rotating"]
+
+        await eventually(rotated)
+        after = json.loads((tmp_path / "hub" / "identity.json").read_text())["key"]
+        assert after != before
+        await process.kill()
+        await process.start()
+        await online(owner, hub)
+        written = "\n".join(process.lines) + str(await owner.ok("GET", "/api/audit-log/"))
+        assert not [secret for secret in (before, after, one.access_code, device.proof) if secret in written]
+
+        await owner.ok("POST", f"{path}/release")
+        assert await owner.refused("GET", path) == (404, "not_found")
+        async with asyncio.timeout(20):
+            while (tmp_path / "hub" / "identity.json").exists():
+                await asyncio.sleep(0.05)

@@ -59,6 +59,7 @@ from cloud.api.worklist import WorklistApi
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.keeping import BlobKeeping
 from cloud.catalog.reading import ThreeMFReader
+from cloud.catalog.sweeping import Sweeper
 from cloud.draining import Draining
 from cloud.hubs import Hubs, Timing
 from cloud.integrations.mail import SmtpPostman, SmtpServer
@@ -124,6 +125,10 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         reader, pictures = ThreeMFReader(), ThreeMFReader()
         stack.push_async_callback(reader.close)
         stack.push_async_callback(pictures.close)
+        keeping = BlobKeeping(store, blobs)
+        sweeper = Sweeper(store, blobs, keeping)
+        sweeper.start()
+        stack.push_async_callback(sweeper.close)
         printing = await _printing(store, bus, draining, stack)
         browsers = LiveGateway(bus, printing.live, gate)
         await browsers.start()
@@ -147,7 +152,7 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             store=store,
             bus=bus,
             blobs=blobs,
-            keeping=BlobKeeping(store, blobs),
+            keeping=keeping,
             vault=vault,
             accounts=accounts,
             oidc=oidc,

@@ -26,7 +26,8 @@ FOLDER: Final = ROOT / "cloud" / "dashboard"
 DIST: Final = FOLDER / "dist"
 TYPES: Final = FOLDER / "types"
 API_TYPES: Final = FOLDER / "src" / "api" / "api.d.ts"
-SOURCES: Final = ("src", "public", "index.html", "vite.config.ts", "compress.ts", "tsconfig.json", "package-lock.json")
+PAGES: Final = ("index.html", "pair.html")
+SOURCES: Final = ("src", "public", *PAGES, "vite.config.ts", "compress.ts", "tsconfig.json", "package-lock.json")
 STAMP: Final = ".stamp"
 
 
@@ -39,7 +40,7 @@ def build() -> bool:
     with _alone():
         _install(FOLDER)
         wanted = _digest(SOURCES)
-        if _stamped(DIST, wanted) and (DIST / "index.html").is_file():
+        if _stamped(DIST, wanted) and all((DIST / page).is_file() for page in PAGES):
             return False
         _npm(FOLDER, "run", "--silent", "build")
         (DIST / STAMP).write_text(wanted)

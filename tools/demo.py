@@ -59,11 +59,24 @@ FILES = (
 )
 
 
+# What is made of the first file, and sold.
+PRODUCT = {
+    "name": "Shelf bracket",
+    "category": "Brackets",
+    "skus": [
+        {"sku": "BRACKET-GREEN", "color": "Green", "hex_code": "#1F8B4C", "filament_type": "PLA", "price": 1490},
+        {"sku": "BRACKET-BLACK", "color": "Black", "hex_code": "#101014", "filament_type": "PLA", "price": 1490},
+    ],
+}
+
+
 async def populate(farm: farms.Farm) -> str:
-    """Upload and queue the samples; returns the job that is to be seen printing."""
-    jobs = []
+    """Upload and queue the samples, and make a product of the first; returns the job that is to be seen printing."""
+    jobs, files = [], []
     for name, preset in FILES:
-        jobs.append(await farm.queue(await farm.upload(PRESETS[preset], name)))
+        files.append(await farm.upload(PRESETS[preset], name))
+        jobs.append(await farm.queue(files[-1]))
+    await farm.api.create("/api/products/", PRODUCT | {"print_file_id": files[0]["id"]})
     return jobs[0]
 
 

@@ -15,6 +15,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from shared_protocol import pairing
 from tools import build_firmware
 from tools.programs import tool
 
@@ -144,7 +146,25 @@ class HubProcess:
         self._reader: asyncio.Task[None] | None = None
         self._seen = 0
         self._news = asyncio.Condition()
-        write_identity(data_dir, hub_id, key, cloud_url)
+        if key:
+            write_identity(data_dir, hub_id, key, cloud_url)
+
+    @classmethod
+    def unpaired(cls, data_dir: Path, *, heap: str = HEAP, extra: Mapping[str, str] | None = None) -> Self:
+        """A hub as it comes out of its box: it belongs to nobody and waits to be set up. `device_secret` is its label.
+
+        `extra` may hold PF_RADIO, PF_BLE and PF_PAGE, see firmware/hub/board/unix.py.
+        """
+        data_dir.mkdir(parents=True, exist_ok=True)
+        label = data_dir / "device.json"
+        if not label.exists():
+            label.write_text(json.dumps({"secret": pairing.base32(secrets.token_bytes(pairing.SECRET_BYTES))}))
+        return cls(data_dir, "", "", "", heap=heap, extra=extra)
+
+    @property
+    def device_secret(self) -> bytes:
+        """What stands on the label."""
+        return pairing.secret_of(json.loads((self.data_dir / "device.json").read_text())["secret"])
 
     async def __aenter__(self) -> Self:
         await self.start()

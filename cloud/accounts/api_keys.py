@@ -40,11 +40,12 @@ class ApiKeys:
         self._bus = bus
         self._trusted: dict[str, tuple[float, Principal]] = {}
         self._used: dict[str, tuple[str, str]] = {}
+        self._revocations = 0
         self._subscription: Subscription | None = None
         self._noting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._subscription = self._bus.subscribe(REVOKED, lambda _subject, _data: self._trusted.clear())
+        self._subscription = self._bus.subscribe(REVOKED, lambda _subject, _data: self._forget())
         self._noting = asyncio.create_task(self._note_for_ever(), name="last use of API keys")
 
     async def close(self) -> None:
@@ -89,7 +90,7 @@ class ApiKeys:
         """These keys end with the commit of this unit."""
 
         def tell() -> None:
-            self._trusted.clear()
+            self._forget()
             for key_id in key_ids:
                 self._bus.publish(REVOKED, key_id.encode())
 
@@ -102,18 +103,25 @@ class ApiKeys:
         hashed = _hashed(key)
         trusted = self._trusted.get(hashed)
         if trusted is None or trusted[0] <= time.monotonic():
+            revocations = self._revocations
             found = await self._store.read(lambda tx: queries.live(tx, hashed))
             if found is None:
                 self._trusted.pop(hashed, None)
                 return None
             if len(self._trusted) >= MAX_TRUSTED:
                 self._trusted.clear()
-            trusted = self._trusted[hashed] = (time.monotonic() + TRUSTED_SECONDS, _principal(found))
+            trusted = (time.monotonic() + TRUSTED_SECONDS, _principal(found))
+            if revocations == self._revocations:  # else it may be this one that was revoked while we read
+                self._trusted[hashed] = trusted
         principal = trusted[1]
         if principal.expires_at <= clock.now():
             return None
         self._used[principal.session_id] = (clock.now(), address)
         return principal
+
+    def _forget(self) -> None:
+        self._revocations += 1
+        self._trusted.clear()
 
     async def _note_for_ever(self) -> None:
         while True:

@@ -1,8 +1,9 @@
 """Logging in at an identity provider: OpenID Connect, authorization code flow with PKCE, one provider by settings.
 
-Only the configured issuer is spoken to. ID tokens are checked by PyJWT: signature by the provider's published keys with
-an asymmetric algorithm, issuer, audience, times, nonce. A person is known by the provider's subject; the first time,
-by a verified e-mail address that is his here already, or that was invited.
+The configured issuer says, over TLS, where its endpoints and keys are; nobody else is believed. PyJWT checks ID tokens:
+signature by the provider's published keys with an asymmetric algorithm, issuer, audience, times, nonce. A person is
+known by the provider's subject; the first time, by a verified e-mail address that is his here already, or that was
+invited. Our own second step is not asked for: whether a login takes two is then the provider's to decide.
 """
 
 import asyncio
@@ -132,13 +133,25 @@ class Oidc:
         async with self._turn:
             if self._known is not None and not fresh and self._known[0] > time.monotonic():
                 return self._known[1], self._known[2]
-            issuer = self._settings.issuer.rstrip("/")
-            provider = msgspec.convert(await self._json("GET", f"{issuer}/.well-known/openid-configuration"), _Provider)
-            if provider.issuer.rstrip("/") != issuer:
-                raise _refusal("oidc_unavailable")
-            keys = jwt.PyJWKSet.from_dict(await self._json("GET", provider.jwks_uri))
+            self._known = None
+            provider, keys = await self._discover()
             self._known = (time.monotonic() + KEEP_SECONDS, provider, keys)
             return provider, keys
+
+    async def _discover(self) -> tuple[_Provider, jwt.PyJWKSet]:
+        issuer = self._settings.issuer.rstrip("/")
+        described = await self._json("GET", f"{issuer}/.well-known/openid-configuration")
+        try:
+            provider = msgspec.convert(described, _Provider)
+            keys = jwt.PyJWKSet.from_dict(await self._json("GET", provider.jwks_uri))
+        except (msgspec.ValidationError, jwt.PyJWTError, LookupError, TypeError, ValueError, AttributeError) as error:
+            # PyJWT takes keys apart without looking whether they are any.
+            log.warning("the identity provider describes itself wrongly", problem=type(error).__name__)
+            raise _refusal("oidc_unavailable") from None
+        if provider.issuer.rstrip("/") != issuer:
+            log.error("the identity provider says that it is another", issuer=provider.issuer[:200])
+            raise _refusal("oidc_unavailable")
+        return provider, keys
 
     async def _exchange(self, code: Secret, verifier: str) -> str:
         provider, _ = await self._provider()
@@ -185,26 +198,41 @@ class Oidc:
         )
 
     async def _json(self, method: str, url: str, **options: Any) -> dict[str, Any]:
-        """Of the issuer's own host, and no other. DomainErrors: oidc_unavailable, oidc_refused."""
-        ours, theirs = urlsplit(self._settings.issuer), urlsplit(url)
-        if (ours.scheme, ours.hostname) != (theirs.scheme, theirs.hostname):
-            log.error("the identity provider names another host", host=theirs.hostname)
+        """DomainErrors: oidc_unavailable, oidc_refused."""
+        if not is_trusted(self._settings.issuer, url):
+            log.error("the identity provider names an address that is not used", host=urlsplit(url).netloc[:200])
             raise _refusal("oidc_unavailable")
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         try:
             async with self._http.request(method, url, allow_redirects=False, **options) as answer:
-                data = await answer.content.read(MAX_ANSWER)
                 if 400 <= answer.status < 500 and method == "POST":
                     raise _refusal("oidc_refused")
                 answer.raise_for_status()
-                decoded = msgspec.json.decode(data)
+                decoded = msgspec.json.decode(await _whole(answer.content))
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             log.warning("the identity provider does not answer", problem=type(error).__name__)
             raise _refusal("oidc_unavailable") from None
         if not isinstance(decoded, dict):
             raise _refusal("oidc_unavailable")
         return decoded
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """All of an answer, however many pieces it comes in. DomainError oidc_unavailable beyond MAX_ANSWER."""
+    data = bytearray()
+    async for piece in content.iter_any():
+        data += piece
+        if len(data) > MAX_ANSWER:
+            log.error("the identity provider's answer has no end")
+            raise _refusal("oidc_unavailable")
+    return bytes(data)
+
+
+def is_trusted(issuer: str, url: str) -> bool:
+    """Whether an address that the issuer names is used: providers have several hosts, but never leave their TLS."""
+    address = urlsplit(url)
+    return bool(address.hostname) and address.scheme == urlsplit(issuer).scheme
 
 
 def local_path(text: str) -> str:

@@ -138,10 +138,15 @@ class Accounts:
         return await self.sessions.open(user, origin)
 
     async def _second_step(self, user: queries.User, code: Secret | None, origin: Origin) -> None:
-        """The password counts as tried until the code is right: codes are guessed no faster than passwords."""
+        """The account counts as tried until the code is right: codes are guessed no faster than passwords.
+
+        The address does not, when only the password was asked for: many people log in from behind one.
+        """
         if code is None:
-            raise DomainError("code_required", 401, "Enter the code of your authenticator app, or a recovery code.")
-        if not await self.second.passes(TenantStore(self._store, user.tenant_id), user, code):
+            self._by_address.excuse(origin.address)
+            sentence = "Enter the code of your authenticator app, or a recovery code."
+            raise DomainError("code_required", 401, sentence, methods=["totp", "recovery"])
+        if not await self.second.passes(TenantStore(self._store, user.tenant_id), user, code, origin):
             await self._note_failure(user, origin)
             raise DomainError("bad_code", 401, "The code is wrong, or was used already. Wait for the next one.")
 

@@ -13,10 +13,10 @@ import segno
 
 from cloud.accounts.passwords import Passwords
 from cloud.accounts.principal import Principal
-from cloud.accounts.sessions import Sessions
+from cloud.accounts.sessions import Origin, Sessions
 from cloud.errors import DomainError, conflict
 from cloud.storage import accounts as people
-from cloud.storage import ids
+from cloud.storage import audit, ids
 from cloud.storage import two_factor as queries
 from cloud.storage.accounts import User
 from cloud.storage.secrets import Secret, Vault
@@ -119,9 +119,17 @@ class TwoFactor:
 
         await tenant.write(unit)
 
-    async def passes(self, tenant: TenantStore, user: User, code: Secret) -> bool:
+    async def passes(self, tenant: TenantStore, user: User, code: Secret, origin: Origin) -> bool:
         """Whether a login goes on with this code. A code that was used counts no more."""
-        return await tenant.write(lambda tx: self._accepts(tx, user.id, code))
+
+        async def unit(tx: TenantTx) -> bool:
+            before = await queries.codes_left(tx, user.id)
+            accepted = await self._accepts(tx, user.id, code)
+            if (left := await queries.codes_left(tx, user.id)) < before:
+                await audit.record(tx, _recovered(user, origin, left))
+            return accepted
+
+        return await tenant.write(unit)
 
     # ---- inside
 
@@ -157,6 +165,19 @@ class TwoFactor:
         known = await tenant.read(lambda tx: people.password_hash(tx, principal.user_id))
         if not await self._passwords.matches(password, known or None):
             raise DomainError("wrong_password", 422, "The password is wrong.")
+
+
+def _recovered(user: User, origin: Origin, left: int) -> audit.Entry:
+    """Worth a line of its own: somebody is without his phone, or has found somebody's sheet of paper."""
+    return audit.Entry(
+        actor=user.id,
+        actor_name=user.name or user.email,
+        action="auth_recovery_code_used",
+        object_type="auth",
+        object_id=user.id,
+        address=origin.address,
+        details={"left": left},
+    )
 
 
 def _place(tenant_id: str, user_id: str) -> dict[str, str]:

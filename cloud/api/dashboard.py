@@ -1,4 +1,4 @@
-"""The dashboard's built files, and its page for every address that is not a file."""
+"""The dashboard's built files; the pairing page; and the dashboard's page for every address that is not a file."""
 
 import mimetypes
 from pathlib import Path
@@ -14,6 +14,15 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 FRESH: Final = "no-cache"
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _TYPES: Final = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".svg": "image/svg+xml"}
+PAGES: Final = {"/": "/index.html", "/p": "/pair.html"}
+"""Addresses with a page of their own; every other one that is no file has the dashboard's."""
+
+# The pairing page knows the secret of a hub's label: only our own files run there, and nothing is sent elsewhere.
+PAIRING_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_POLICIES: Final = {"/pair.html": {"content-security-policy": PAIRING_POLICY}}
 
 
 class Dashboard:
@@ -31,7 +40,7 @@ class Dashboard:
         await self._respond(Request(scope)).__call__(scope, receive, send)
 
     def _respond(self, request: Request) -> Response:
-        path = "/index.html" if request.url.path == "/" else request.url.path
+        path = PAGES.get(request.url.path, request.url.path)
         if request.method not in ("GET", "HEAD"):
             return _refused(405, "method_not_allowed", "This cannot be done here.")
         if path.startswith(("/api/", "/hub/")):
@@ -49,6 +58,7 @@ class Dashboard:
 
     def _file(self, request: Request, path: str, file: Path) -> Response:
         headers = {"cache-control": IMMUTABLE if path.startswith("/assets/") else FRESH, "vary": "accept-encoding"}
+        headers |= _POLICIES.get(path, {})
         kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         accepted = request.headers.get("accept-encoding", "")
         for encoding, ending in _ENCODINGS.items():

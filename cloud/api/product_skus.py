@@ -87,7 +87,7 @@ class SkusOfProductQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ProductSkusQuery(SkusOfProductQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    product_id: Id | None = None
+    product_id: Annotated[list[Id], Meta(max_length=100)] | None = None
     sku: Sku | None = None
 
 

@@ -16,6 +16,8 @@ export default defineConfig({
     // Inlined data: URLs would need a wider content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The pairing page is an entry of its own: it is opened once, on a phone, perhaps over a bad network.
+    rolldownOptions: { input: ["index.html", "pair.html"] },
   },
   server: { proxy: { "/api": { target: cloud, ws: true } } },
   test: { include: ["src/**/*.test.ts"], environment: "node" },

@@ -69,7 +69,7 @@ class Observer:
 
     def hub_found(self, hub_id: str, found: list[dict[str, Any]]) -> None:
         """All printers that announce themselves in a hub's network."""
-        self._room.live.hubs.change(hub_id, {"found": found, "found_at": clock.now()})
+        self._room.live.hubs.put_found(hub_id, found)
         self._follower.look(hub_id)
 
     def hub_online(self, hub_id: str, tenant_id: str, printer_ids: list[str]) -> None:

@@ -50,8 +50,6 @@ class App:
         _forget_our_own_messages()
         self.board = board
         self.slots = slots
-        with rare("wipe") as wipe:
-            wipe.resume(board)
         self.config = Config(board.data_dir)
         self.outbox = Outbox(board.data_dir + "/outbox", board.random_id())
         self.life = Life()
@@ -190,10 +188,22 @@ class App:
         self.board.reset("release")
 
 
+async def set_up(board) -> None:  # type: ignore[no-untyped-def]
+    """Wait until somebody pairs the hub. Its end is a restart: memory is in one piece again, the radios are quiet."""
+    from hub.provisioning import Setup
+
+    await Setup(board, FIRMWARE).run()
+    board.reset("paired")
+
+
 def start(board, slots) -> None:  # type: ignore[no-untyped-def]
     """Run the hub on a board until the end of the power."""
 
     async def main() -> None:
+        with rare("wipe") as wipe:
+            wipe.resume(board)
+        if Config(board.data_dir).identity is None:
+            await set_up(board)
         await App(board, slots).run()
 
     asyncio.run(main())

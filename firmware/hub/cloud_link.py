@@ -164,7 +164,7 @@ class CloudLink:
                 await asyncio.sleep(3600)
         while True:
             self.life.promise("cloud", NETWORK_MS)
-            await self.board.network(self.config.wifi)
+            await self.board.network(self.config.networks)
             wait, trouble = await self._attempt()
             self._tell(trouble, wait)
             self.life.promise("cloud", wait)

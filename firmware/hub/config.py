@@ -12,11 +12,12 @@ from hub.address import is_loopback, split_url
 from hub.flash import exists, make_folder, write_whole
 from hub.log import log
 
-from shared_protocol.messages import CONFIG
+from shared_protocol.messages import CONFIG, NETWORK
 from shared_protocol.schema import ProtocolError
 
 IDENTITY = "identity.json"
-_WIFI = "wifi.json"
+_NETWORKS = "networks.json"
+_WIFI = "wifi.json"  # of hubs that knew one network
 _PRINTERS = "printers.json"
 _PRINTERS_OLD = "printers.old"
 _PINS = "pins.json"
@@ -51,6 +52,14 @@ def plain(value: str) -> bool:
     return all("!" <= c <= "~" for c in value)
 
 
+def _networks_in(document: "dict") -> "list[dict]":  # type: ignore[type-arg]
+    networks = document["networks"]
+    for network in networks:
+        network.setdefault("password", "")
+        NETWORK.check(network, "")
+    return networks  # type: ignore[no-any-return]
+
+
 class Config:
     """The files of one data folder. `identity` is None until the hub is provisioned."""
 
@@ -58,7 +67,7 @@ class Config:
         make_folder(folder)
         self._folder = folder
         self.identity = self._load_identity()
-        self.wifi = self._load_wifi()
+        self.networks = self._load_networks()
         self._pins = self._load_pins()
         document, self._printers_good = self._load_printers()
         self.revision = document["revision"]
@@ -95,17 +104,21 @@ class Config:
             log("config", "%s cannot be used: %s" % (IDENTITY, error))
             return None
 
-    def _load_wifi(self) -> "dict[str, str] | None":
-        try:
-            document = self.read(_WIFI)
-            if document is None:
-                return None
-            if not isinstance(document, dict) or not isinstance(document.get("ssid"), str):
-                raise ValueError("no network name")
-            return {"ssid": document["ssid"], "password": str(document.get("password", ""))}
-        except ValueError:
-            log("config", _WIFI + " is damaged")
-            return None
+    def _load_networks(self) -> "list[dict]":  # type: ignore[type-arg]
+        for name in (_NETWORKS, _WIFI):
+            try:
+                document = self.read(name)
+                if document is not None:
+                    return _networks_in(document if name == _NETWORKS else {"networks": [document]})  # type: ignore[arg-type]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                # Not the content: it holds passwords.
+                log("config", name + " is damaged")
+        return []
+
+    def store_networks(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
+        """Know these networks and no others (protocol NETWORK, checked). Raises OSError; nothing has changed then."""
+        write_whole(self.path(_NETWORKS), json.dumps({"networks": networks}).encode())
+        self.networks = networks
 
     def _load_pins(self) -> "dict[str, str]":
         try:

@@ -81,6 +81,16 @@ async def _key(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untype
     return _done()
 
 
+async def _wifi(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untyped-def]
+    try:
+        app.config.store_networks(args["networks"])
+    except OSError as error:
+        log("config", "networks are not stored: %r" % error)
+        return failed("rejected", "The hub's flash takes nothing; the networks stay as they were.")
+    # Those in use stay until they are lost: a mistyped one must not cut the line it came by.
+    return _done()
+
+
 async def _discover(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untyped-def]
     if app.board.safe or not app.board.discovery_port:
         return failed("busy", "The hub looks for no printers now: it is in safe mode.")
@@ -103,6 +113,7 @@ _OWN = {
     "identify": _identify,
     "logs": _logs,
     "key": _key,
+    "wifi": _wifi,
     "discover": _discover,
     "probe": _probe,
 }

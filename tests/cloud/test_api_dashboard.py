@@ -10,6 +10,7 @@ from yarl import URL
 from tests.cloud.api_kit import Cloud, running_cloud
 
 PAGE = "<!doctype html><title>PrintFarm</title>"
+PAIRING = "<!doctype html><title>Add a hub</title>"
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def dist(tmp_path: Path) -> Path:
     (folder / "assets").mkdir(parents=True)
     (folder / ".vite").mkdir()
     (folder / "index.html").write_text(PAGE)
+    (folder / "pair.html").write_text(PAIRING)
     (folder / "icon.svg").write_text("<svg/>")
     (folder / "assets" / "app-abc123.js").write_text("plain")
     (folder / "assets" / "app-abc123.js.br").write_bytes(b"packed")
@@ -49,6 +51,15 @@ async def test_every_address_of_the_dashboard_is_its_page(cloud: Cloud, path: st
     status, text, headers = await get(cloud, path)
     assert (status, text) == (200, PAGE)
     assert headers["cache-control"] == "no-cache"
+
+
+async def test_the_pairing_page_lets_nothing_else_in(cloud: Cloud) -> None:
+    status, text, headers = await get(cloud, "/p")
+    assert (status, text) == (200, PAIRING)
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "data:" not in policy
+    assert headers["referrer-policy"] == "no-referrer"
+    assert (await get(cloud, "/pair.html"))[2]["content-security-policy"] == policy
 
 
 async def test_hashed_files_are_kept_for_ever_and_sent_packed(cloud: Cloud) -> None:

@@ -1,5 +1,6 @@
 """Keys for programs: what they open, what they never open, and how they end."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 import websockets
 
+from cloud.storage import api_keys as queries
+from cloud.storage.store import Tx
 from tests.cloud.api_kit import Client, Cloud, running_cloud
 
 PATH = "/api/api-keys/"
@@ -130,3 +133,26 @@ async def test_many_bad_keys_are_held_up_and_a_good_one_beside_them_is_not(cloud
         statuses = [(await guesser.call("GET", "/api/printers/"))[0] for _ in range(55)]
     assert (statuses[0], statuses[-1]) == (401, 429)
     await good.ok("GET", "/api/printers/")
+
+
+async def test_a_key_revoked_while_it_is_looked_up_is_not_believed_afterwards(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot, made = await key(cloud, "jobs:read")
+    looked_up, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Tx, hashed: str) -> queries.LiveKey | None:
+        found = await live(tx, hashed)
+        looked_up.set()
+        await go_on.wait()
+        return found
+
+    live = queries.live
+    monkeypatch.setattr(queries, "live", slow)
+    under_way = asyncio.create_task(robot.call("GET", "/api/print-jobs/"))
+    await looked_up.wait()
+    monkeypatch.setattr(queries, "live", live)
+    await cloud.owner.ok("DELETE", PATH + made["id"])
+    go_on.set()
+    await under_way
+    assert await robot.refused("GET", "/api/print-jobs/") == (401, "unauthenticated")

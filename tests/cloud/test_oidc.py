@@ -1,5 +1,6 @@
 """Logging in at an identity provider: a small real one, which can be told to lie in every way that matters."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -17,7 +18,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cloud.accounts.oidc import local_path
+from cloud.accounts.oidc import is_trusted, local_path
 from cloud.storage.secrets import Secret
 from tests.cloud.api_kit import OWNER, Cloud, running_cloud
 
@@ -43,20 +44,31 @@ class Provider:
             web.post("/token", self.token),
         ]
 
-    async def describe(self, _request: web.Request) -> web.Response:
-        elsewhere = "http://192.0.2.1" if self.lie == "another host" else self.url
-        return web.json_response(
-            {
-                "issuer": self.url,
-                "authorization_endpoint": f"{self.url}/authorize",
-                "token_endpoint": f"{elsewhere}/token",
-                "jwks_uri": f"{self.url}/jwks",
-            }
-        )
+    async def describe(self, request: web.Request) -> web.StreamResponse:
+        described = {
+            "issuer": "https://somebody.else" if self.lie == "another issuer" else self.url,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "jwks_uri": f"{self.url}/jwks",
+        }
+        if self.lie == "no address of its keys":
+            del described["jwks_uri"]
+        if self.lie == "keys in a file":
+            described["jwks_uri"] = "file:///etc/passwd"
+        if self.lie == "without end":
+            described["more"] = "x" * 300_000
+        return await _in_pieces(request, json.dumps(described).encode())
 
     async def jwks(self, _request: web.Request) -> web.Response:
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
-        return web.json_response({"keys": [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]})
+        keys: list[Any] = [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]
+        if self.lie == "no keys":
+            keys = []
+        if self.lie == "a damaged key":
+            del keys[0]["n"]
+        if self.lie == "keys that are none":
+            keys = ["one"]
+        return web.json_response({"keys": keys})
 
     async def authorize(self, request: web.Request) -> web.Response:
         query = dict(request.query)
@@ -93,6 +105,17 @@ class Provider:
         if self.lie == "another key":
             return jwt.encode(claims, rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256", headers)
         return jwt.encode(claims, self.key, "RS256", headers)
+
+
+async def _in_pieces(request: web.Request, data: bytes) -> web.StreamResponse:
+    """As it comes over a real network: the second half a moment later, when the first was read."""
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    for piece in (data[:40], data[40:]):
+        await answer.write(piece)
+        await asyncio.sleep(0.02)
+    await answer.write_eof()
+    return answer
 
 
 def _signed_with(key: bytes, claims: dict[str, Any]) -> str:
@@ -184,14 +207,51 @@ async def test_a_token_that_cannot_be_trusted_opens_nothing(cloud: Cloud, provid
     assert cookies == {}
 
 
-async def test_a_provider_that_names_another_host_is_not_followed(cloud: Cloud, provider: Provider) -> None:
-    provider.lie = "another host"
-    assert (await come_in(cloud))[0] == "/login?error=oidc_unavailable"
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "another issuer",
+        "no address of its keys",
+        "keys in a file",
+        "without end",
+        "no keys",
+        "a damaged key",
+        "keys that are none",
+    ],
+)
+async def test_a_provider_that_talks_nonsense_is_not_available(cloud: Cloud, provider: Provider, lie: str) -> None:
+    provider.lie = lie
+    assert await cloud.anonymous().refused("GET", "/api/auth/oidc/start") == (503, "oidc_unavailable")
+
+
+def test_a_provider_may_have_several_hosts_and_its_tls_is_never_left() -> None:
+    issuer = "https://accounts.example.com"
+    assert is_trusted(issuer, "https://oauth2.example.net:8443/token")
+    assert not is_trusted(issuer, "http://accounts.example.com/token")
+    assert not is_trusted(issuer, "https:///token")
+    assert is_trusted("http://127.0.0.1:5556", "http://127.0.0.1:5557/keys")
 
 
 async def test_a_login_begun_in_another_browser_is_refused(cloud: Cloud) -> None:
     where, cookies = await come_in(cloud, cookie=False)
     assert (where, cookies) == ("/login?error=oidc_state", {})
+
+
+async def test_an_answer_to_another_login_of_the_same_browser_is_refused(cloud: Cloud) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.get(f"{cloud.base}/api/auth/oidc/start", allow_redirects=False) as answer:
+            there = answer.headers["location"]
+        async with browser.get(there, allow_redirects=False) as answer:
+            back = answer.headers["location"]
+        forged = back[: back.index("&state=")] + "&state=another"
+        async with browser.get(forged, allow_redirects=False) as answer:
+            assert answer.headers["location"] == "/login?error=oidc_state"
+
+
+async def test_an_address_that_is_not_verified_is_nobody_s(cloud: Cloud, provider: Provider) -> None:
+    provider.claims["email_verified"] = False
+    where, cookies = await come_in(cloud)
+    assert (where, cookies) == ("/login?error=not_invited", {})
 
 
 async def test_a_code_counts_once_and_no_secret_is_in_the_way(cloud: Cloud) -> None:

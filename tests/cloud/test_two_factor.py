@@ -67,6 +67,7 @@ async def login(cloud: Cloud, code: str | None = None) -> tuple[int, Any]:
 async def test_a_login_takes_a_code_and_each_code_once(cloud: Cloud, phone: Phone) -> None:
     status, body = await login(cloud)
     assert (status, body["error"]["code"]) == (401, "code_required")
+    assert body["error"]["details"] == {"methods": ["totp", "recovery"]}
     code = await phone.fresh()
     assert (await login(cloud, code))[0] == 200
     status, body = await login(cloud, code)
@@ -92,10 +93,22 @@ async def test_guessing_codes_is_slowed_down(cloud: Cloud, phone: Phone) -> None
     assert (await login(cloud, await phone.fresh()))[0] == 429
 
 
+async def test_an_office_behind_one_address_logs_in_as_often_as_it_likes(cloud: Cloud, phone: Phone) -> None:
+    for _ in range(25):
+        assert (await login(cloud))[0] == 401
+        assert (await login(cloud, await phone.fresh()))[0] == 200
+
+
+async def test_asking_for_the_code_again_and_again_is_slowed_down_all_the_same(cloud: Cloud, phone: Phone) -> None:
+    assert [(await login(cloud))[0] for _ in range(6)][-1] == 429
+
+
 async def test_a_recovery_code_opens_once(cloud: Cloud, phone: Phone) -> None:
     answers = await asyncio.gather(*(login(cloud, phone.codes[0].upper()) for _ in range(3)))
     assert sorted(status for status, _ in answers) == [200, 401, 401]
     assert (await cloud.owner.ok("GET", "/api/two-factor/"))["recovery_codes_left"] == 9
+    logged = (await cloud.owner.ok("GET", "/api/audit-log/?action=auth_recovery_code_used"))["items"]
+    assert [entry["details"] for entry in logged] == [{"left": 9}]
     renewed = await cloud.owner.ok("POST", "/api/two-factor/recovery-codes", {"code": await phone.fresh()})
     assert (await login(cloud, phone.codes[1]))[0] == 401
     assert (await login(cloud, renewed["recovery_codes"][0]))[0] == 200

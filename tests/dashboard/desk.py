@@ -44,6 +44,7 @@ class Desk:
         theme: Theme = "light",
         signed_in: bool = True,
         touch: bool = False,
+        agent: str | None = None,
     ) -> AsyncIterator[Desk]:
         """Sit down; the context and all its pages end with the block."""
         context = await browser.new_context(
@@ -53,6 +54,7 @@ class Desk:
             reduced_motion="reduce",
             has_touch=touch,
             locale="en-GB",
+            user_agent=agent,
         )
         context.set_default_timeout(PATIENCE_MS)
         desk = cls(await context.new_page(), farm)

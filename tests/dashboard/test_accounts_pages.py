@@ -70,7 +70,7 @@ async def wrong_with(
 async def test_settings_are_accessible_and_fit(
     farm: Farm, browser: Browser, look: tuple[Theme, tuple[int, int]]
 ) -> None:
-    doors = ["/login", "/login?error=odd", "/forgot", "/reset#token", "/reset", "/invite#token", "/invite"]
+    doors = ["/login", "/login?error=odd", "/forgot", "/signup", "/reset#token", "/reset", "/invite#token", "/invite"]
     assert await wrong_with(browser, farm, look, [f"/settings/{part}" for part in PARTS] + doors) == {}
 
 

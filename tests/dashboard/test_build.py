@@ -16,6 +16,8 @@ import pytest
 from tools import dashboard
 
 FIRST_LOAD = 130_000
+# The page behind a label's code: opened once, on a phone, perhaps at the edge of the network.
+PAIRING = 90_000
 PAGE = 40_000
 
 
@@ -47,6 +49,13 @@ def test_first_load_is_small(built: Path, manifest: dict[str, Any]) -> None:
     assert 0 < size <= FIRST_LOAD, f"{size} bytes of JavaScript before anything shows"
 
 
+def test_the_pairing_page_is_small_and_its_own(built: Path, manifest: dict[str, Any]) -> None:
+    files = closure(manifest, "pair.html")
+    size = compressed(built, files)
+    assert 0 < size <= PAIRING, f"{size} bytes of JavaScript before the pairing page shows"
+    assert manifest["index.html"]["file"] not in files, "nothing of the dashboard is loaded with it"
+
+
 def test_every_page_adds_little(built: Path, manifest: dict[str, Any]) -> None:
     first = closure(manifest, "index.html")
     lazy = [name for name, entry in manifest.items() if entry.get("isDynamicEntry")]
@@ -55,16 +64,18 @@ def test_every_page_adds_little(built: Path, manifest: dict[str, Any]) -> None:
     assert all(size <= PAGE for size in sizes.values()), sizes
 
 
-def test_scripts_and_styles_are_files(built: Path) -> None:
-    page = (built / "index.html").read_text()
+@pytest.mark.parametrize("name", ["index.html", "pair.html"])
+def test_scripts_and_styles_are_files(built: Path, name: str) -> None:
+    page = (built / name).read_text()
     assert "<style" not in page
     assert not re.search(r"\son\w+=|style=", page)
     for attributes, content in re.findall(r"<script([^>]*)>(.*?)</script>", page, re.DOTALL):
         assert "src=" in attributes and not content.strip(), "an inline script would need a hole in the content policy"
 
 
-def test_nothing_comes_from_elsewhere(built: Path) -> None:
-    page = (built / "index.html").read_text()
+@pytest.mark.parametrize("name", ["index.html", "pair.html"])
+def test_nothing_comes_from_elsewhere(built: Path, name: str) -> None:
+    page = (built / name).read_text()
     assert re.findall(r'(?:src|href)="(?!/)', page) == []
     for sheet in (built / "assets").glob("*.css"):
         assert not re.search(r"url\(['\"]?https?:", sheet.read_text())

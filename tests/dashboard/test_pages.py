@@ -133,6 +133,15 @@ async def test_targets_on_a_phone_are_large_enough(farm: Farm, browser: Browser,
                 await expect(phone.page.get_by_role("navigation", name="Main")).to_be_visible()
 
 
+async def test_a_phone_knows_which_pages_stand_under_more(farm: Farm, browser: Browser) -> None:
+    async with Desk.at(browser, farm, size=PHONE, touch=True) as phone:
+        more = phone.page.get_by_role("button", name="More")
+        await phone.page.goto("/settings/profile")
+        await expect(more).to_have_attribute("aria-current", "page")
+        await phone.page.goto("/jobs")
+        await expect(more).not_to_have_attribute("aria-current", "page")
+
+
 async def test_the_grid_is_reached_by_keyboard(desk: Desk, pages: dict[str, str]) -> None:
     page = desk.page
     await page.goto("/")

@@ -90,3 +90,35 @@ async def test_pages_are_accessible_and_fit(
     paths = ["/products", "/products?q=none", f"/products/{product}"]
     assert {DESKTOP, PHONE} >= {look[1]}
     assert await wrong_with(browser, farm, look, paths) == {}
+
+
+async def test_more_products_than_one_page_are_all_reached(desk: Desk, farm: Farm, product: str) -> None:
+    page, cards = desk.page, desk.page.locator("[data-product]")
+    for number in range(105):
+        sku = {"sku": f"MANY-{number}", "color": "Red", "stock_level": number}
+        await farm.api.post("/api/products/", {"name": f"Many {number:03}", "category": "Many", "skus": [sku]})
+    await page.goto("/products?category=Many")
+    await expect(cards).to_have_count(48)
+    pages = page.get_by_role("navigation", name="Pages")
+    await expect(pages).to_contain_text("1–48 of 105")
+    await pages.get_by_role("button", name="More").click()
+    await pages.get_by_role("button", name="More").click()
+    await expect(cards).to_have_count(9)
+    await expect(cards.last).to_contain_text("1 SKU · 104 in stock")
+    await expect(pages.get_by_role("button", name="More")).to_be_disabled()
+    await page.go_back()
+    await expect(cards).to_have_count(48)
+    await page.get_by_label("Search products").fill("MANY 10")
+    await expect(cards).to_have_count(5)
+    await expect(cards.first).to_contain_text("Many 100")
+
+
+async def test_a_swatch_is_cleared(desk: Desk, farm: Farm, product: str) -> None:
+    await desk.page.goto(f"/products/{product}")
+    await desk.page.get_by_role("button", name="Edit HOOK-R").click()
+    form = desk.page.get_by_role("dialog", name="Edit HOOK-R")
+    await form.get_by_role("button", name="No swatch").click()
+    await expect(form.get_by_text("none")).to_be_visible()
+    await form.get_by_role("button", name="Save").click()
+    await expect(form).to_have_count(0)
+    assert (await farm.api.get(f"/api/products/{product}"))["skus"][0]["hex_code"] is None

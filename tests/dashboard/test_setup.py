@@ -61,6 +61,7 @@ async def test_empty_pages_say_what_belongs_there(page: Page) -> None:
 async def test_the_key_of_a_hub_is_shown_once(page: Page) -> None:
     await page.goto("/hubs")
     await page.get_by_role("button", name="Add hub").click()
+    await page.get_by_text("Set up by hand, with a key").click()
     await page.get_by_label("Name").fill("Workshop")
     await page.get_by_role("button", name="Create its key").click()
     key = page.get_by_role("dialog").locator("code")
@@ -74,7 +75,8 @@ async def test_the_key_of_a_hub_is_shown_once(page: Page) -> None:
     await expect(row).to_contain_text("Workshop")
     assert text not in await page.content()
 
-    await row.get_by_role("button", name="New key for Workshop").click()
+    await row.get_by_role("link").click()
+    await page.get_by_role("button", name="New key").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Make a new key").click()
     await expect(key).to_have_text(re.compile(r"^pfh_\w+"))
     assert await key.inner_text() != text

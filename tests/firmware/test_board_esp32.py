@@ -43,6 +43,7 @@ class WLAN:
     def __init__(self, interface):
         self.on = self.connecting = False
         self.joins_after = 0
+        self.answer = 1001
     def active(self, on=None):
         if on is not None:
             happened.append(("active", on))
@@ -52,7 +53,7 @@ class WLAN:
     def status(self, what=None):
         if what == "rssi":
             return -61
-        return 1001 if self.connecting else 1000
+        return self.answer if self.connecting else 1000
     def config(self, *names, **values):
         if names == ("essid",):
             return "farm"
@@ -67,18 +68,29 @@ class WLAN:
             return False
         self.joins_after -= 1
         return self.joins_after < 0
-    def ifconfig(self):
-        return ("10.0.0.7", "", "", "")
+    def disconnect(self):
+        self.connecting = False
+    def ifconfig(self, value=None):
+        if value is None:
+            return ("10.0.0.7", "", "", "")
+        happened.append(("ifconfig", value))
 
 class Network:
-    STA_IF, STAT_IDLE = 0, 1000
+    STA_IF, AP_IF, STAT_IDLE, STAT_CONNECTING, STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD = 0, 1, 1000, 1001, 201, 202
     WLAN = WLAN
 
 stored = {}
 
 class NVS:
     def __init__(self, name):
-        assert name == "printfarm"
+        assert name in ("printfarm", "pf")
+    def get_blob(self, key, into):
+        if key not in stored:
+            raise OSError(-4354)
+        into[:] = stored[key]
+        return len(into)
+    def set_blob(self, key, value):
+        stored[key] = bytes(value)
     def get_i32(self, key):
         if key not in stored:
             raise OSError(-4354)
@@ -169,28 +181,49 @@ async def test_wifi_is_joined_once_and_then_left_to_the_driver() -> None:
         """
         board = Board()
         board._wlan.joins_after = 3
-        wifi = {"ssid": "farm", "password": "secret-password"}
-        asyncio.run(board.network(wifi))
-        asyncio.run(board.network(wifi))
+        networks = [{"ssid": "farm", "password": "secret-password"}]
+        asyncio.run(board.network(networks))
+        asyncio.run(board.network(networks))
         assert [h for h in happened if h[0] == "connect"] == [("connect", "farm")]
-        assert ("config", -1) in happened
+        assert [h for h in happened if h[0] == "config"] == [("config", 0), ("config", -1)]
+        assert ("ifconfig", "dhcp") in happened
         """
     )
-    assert out == ["wifi: address 10.0.0.7"]
+    assert out == []
+
+
+async def test_each_thing_that_can_be_wrong_with_a_network_has_its_word() -> None:
+    await run(
+        """
+        import hub.board.radio_esp32 as radio_module
+        radio_module._JOIN_MS = 10
+        board = Board()
+        board._wlan.joins_after = 10 ** 9
+        found = []
+        for answer in (201, 202, 1001):
+            board._wlan.answer = answer
+            board._wlan.active(False)
+            found.append(asyncio.run(board.radio.join({"ssid": "farm", "password": "x"})))
+        assert found == ["no_network", "wrong_password", "no_address"], found
+        board._wlan.joins_after = 0
+        board._wlan.active(False)
+        fixed = {"ssid": "farm", "password": "x", "address": "10.0.0.7/24", "gateway": "10.0.0.1"}
+        assert asyncio.run(board.radio.join(fixed)) == ""
+        assert ("ifconfig", ("10.0.0.7", "255.255.255.0", "10.0.0.1", "10.0.0.1")) in happened, happened[-4:]
+        """
+    )
 
 
 async def test_a_dead_radio_is_switched_off_and_on_and_at_last_the_board_is_reset() -> None:
     out = await run(
         """
-        board_module._JOIN_MS = 10
-        board_module._ATTEMPTS = 3
-        async def soon(seconds):
-            await real(0)
-        real, asyncio.sleep = asyncio.sleep, soon
+        import hub.board.radio_esp32 as radio_module
+        import hub.wifi
+        radio_module._JOIN_MS, hub.wifi.PATIENCE, hub.wifi.LEAST_MS, hub.wifi.MOST_MS = 1, 3, 2, 2
         board = Board()
         board._wlan.joins_after = 10 ** 9
         try:
-            asyncio.run(board.network({"ssid": "farm", "password": "secret-password"}))
+            asyncio.run(board.network([{"ssid": "farm", "password": "secret-password"}]))
             raise AssertionError("no reset")
         except SystemExit as end:
             assert end.args == (7,)
@@ -198,7 +231,16 @@ async def test_a_dead_radio_is_switched_off_and_on_and_at_last_the_board_is_rese
         assert switched == [("active", True), ("active", False)] * 2 + [("active", True), ("reset",)], switched
         """
     )
-    assert len(out) == 3 and "secret" not in "".join(out)
+    assert len(out) == 1 and "secret" not in "".join(out)
+
+
+async def test_the_label_s_secret_is_made_once_and_kept() -> None:
+    await run(
+        """
+        first = Board().device()
+        assert len(first) == 16 and Board().device() == first
+        """
+    )
 
 
 async def test_the_clock_comes_from_the_cloud_and_never_runs_backwards_over_a_reboot() -> None:

@@ -36,7 +36,7 @@ async def test_an_empty_folder_is_a_hub_that_was_not_provisioned(tmp_path: Path)
     out = await run(
         """
         config = Config(sys.argv[1] + "/data")
-        assert (config.identity, config.wifi, config.revision, config.printers) == (None, None, 0, [])
+        assert (config.identity, config.networks, config.revision, config.printers) == (None, [], 0, [])
         assert config.authorities() == []
         """,
         tmp_path,

@@ -327,6 +327,6 @@ async def main():
     task.cancel()
 asyncio.run(main())
 """
-    finished = await run_code(program)
+    finished = await run_code(program, heap="1M")  # sources, whose compiler needs room that a board does not spend
     assert "part: fault: " in finished.out and "ValueError: first" in finished.out
     assert "part: ended" in finished.out

@@ -74,7 +74,7 @@ async def test_release_forgets_owner_and_printers_and_raises_the_epoch(cloud: Fa
     assert {path.name for path in data.iterdir()} == {"device.json", "root.der", "nvs.json", "tries"}
     assert json.loads((data / "nvs.json").read_text())["epoch"] == 1
     await hub.start()
-    await hub.wait_for("not provisioned")
+    await hub.wait_for("waiting for somebody")
 
 
 async def test_logs_are_the_last_lines_without_secrets(cloud: FakeCloud, hub: HubProcess) -> None:
@@ -134,7 +134,7 @@ async def test_what_cannot_be_a_key_changes_nothing(cloud: FakeCloud, hub: HubPr
 async def test_telemetry_after_each_welcome(cloud: FakeCloud, hub: HubProcess) -> None:
     link = await cloud.hub()
     first = await link.wait("telemetry")
-    assert first["cloud_drops"] == 0 and 0 < first["heap_low"] <= first["heap_free"] < 384 * 1024
+    assert first["cloud_drops"] == 0 and 0 < first["heap_low"] <= first["heap_free"]
     assert first["flash_free"] > 0 and first["stall_ms"] >= 0
     await link.connection.close()
     again = await (await cloud.hub()).wait("telemetry")

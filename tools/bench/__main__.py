@@ -19,13 +19,15 @@ from tools.bench.terms import Terms
 from tools.hub import HEAP
 
 BENCHES = ("latency", "cost", "tunnel", "stalled", "restart", "hub_loop", "memory", "free_to_start", "api", "store")
+LONG = ("soak",)
+"""Only when asked for by name."""
 OUTPUT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
 
-async def run(name: str, *, quick: bool = False, heap: str = HEAP) -> Report:
+async def run(name: str, *, quick: bool = False, heap: str = HEAP, minutes: float = 30.0) -> Report:
     """Run one benchmark in a folder of its own, which is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix=f"printfarm-bench-{name}-") as folder:
-        terms = Terms(Path(folder), quick, heap)
+        terms = Terms(Path(folder), quick, heap, minutes)
         report: Report = await importlib.import_module(f"tools.bench.{name}").run(terms)
     return report
 
@@ -42,7 +44,7 @@ def main() -> int:
     for name in options.names or BENCHES:
         began = time.monotonic()
         try:
-            report = asyncio.run(run(name, quick=options.quick, heap=options.heap))
+            report = asyncio.run(run(name, quick=options.quick, heap=options.heap, minutes=options.minutes))
         except Exception:
             traceback.print_exc()
             broken.append(name)
@@ -60,12 +62,15 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Benchmarks of hub and cloud.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"which ones: {', '.join(BENCHES)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"which ones: {', '.join(BENCHES)} (default: all), soak"
+    )
     parser.add_argument("--quick", action="store_true", help="seconds each: whether it works, not how well")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of soak (default: %(default)g)")
     parser.add_argument("--heap", default=HEAP, help="heap of each hub (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where the JSON goes")
     options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(BENCHES))
+    unknown = sorted(set(options.names) - set(BENCHES) - set(LONG))
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
     return options

@@ -86,7 +86,8 @@ class FakeCloud:
             pass  # the hub was ended
         finally:
             beats.cancel()
-            self._socket = None
+            if self._socket is socket:
+                self._socket = None
 
     def _welcome(self, hello: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -149,13 +150,25 @@ class FakeCloud:
         known = self.statuses.get(printer, {})
         return known.get("link") == "online" and known.get("state", "unknown") != "unknown"
 
-    async def configure(self, printers: list[dict[str, Any]]) -> None:
-        """Give the hub other printers, and wait until it runs them."""
+    async def configure(self, printers: list[dict[str, Any]], *, keep: bool = False) -> None:
+        """Give the hub other printers, and wait until it runs them. `keep` what is known of those that stay."""
         self._printers = printers
         self._revision += 1
-        self.statuses.clear()
+        if not keep:
+            self.statuses.clear()
         await self._connected().send(codec.encode("config", config=self._document()))
         await self.until(lambda: self._configured == self._revision, "the configuration")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the hub has a connection."""
+        return self._socket is not None
+
+    async def drop(self) -> None:
+        """End the hub's connection, if there is one, without a word."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+            self._socket = None
 
     async def command(self, printer: str, name: str, **arguments: Any) -> dict[str, Any]:
         """Send a command; its result. TimeoutError when the hub does not answer."""

@@ -15,8 +15,10 @@ says; and at the end nobody waits for sockets to be closed one after the other."
 
 @dataclass(frozen=True)
 class Terms:
-    """`folder` is empty and gone afterwards; `quick` asks for seconds instead of minutes; `heap` is the hubs'."""
+    """`folder` is empty and gone afterwards; `quick` asks for seconds instead of minutes; `heap` is the hubs'.
+    `minutes` is for benchmarks that go on as long as they are let."""
 
     folder: Path
     quick: bool = False
     heap: str = HEAP
+    minutes: float = 30.0

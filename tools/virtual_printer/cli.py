@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--control-port", type=int, default=0, help="port of the control API")
     run.add_argument("--announce", metavar="HOST:PORT", help="send NOTIFY datagrams there")
     run.add_argument("--announce-interval", type=float, default=5.0)
+    run.add_argument("--search", metavar="HOST:PORT", help="answer M-SEARCH datagrams there (port 0: any)")
     run.add_argument("--lifeline", action="store_true", help="end when standard input ends")
     ctl = verbs.add_parser("ctl", help="look into running printers and break them")
     ctl.add_argument("--url", required=True, help="control URL (the ready line names it)")
@@ -121,8 +122,12 @@ async def _run(options: argparse.Namespace, specs: list[PrinterSpec]) -> int:
         if options.announce:
             host, _, port = options.announce.rpartition(":")
             farm.announce(host, int(port), options.announce_interval)
+        searched = 0
+        if options.search:
+            host, _, port = options.search.rpartition(":")
+            searched = await farm.answer_searches(host, int(port))
         ready = [printer.announcement() for printer in farm.printers.values()]
-        print(json.dumps({"ready": True, "control": url, "printers": ready}), flush=True)
+        print(json.dumps({"ready": True, "control": url, "search": searched, "printers": ready}), flush=True)
         await told.wait()
     except (OSError, ValueError) as error:
         print(f"virtual_printer: {error}", file=sys.stderr)

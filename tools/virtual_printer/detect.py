@@ -55,8 +55,8 @@ class Detector:
         return {
             "command": "detect",
             "sequence_id": self._sequence,
-            "bind": "free",
-            "connect": "lan",
+            "bind": "free" if printer.faults.lan_only else "occupied",
+            "connect": "lan" if printer.faults.lan_only else "cloud",
             "dev_cap": 1,
             "id": printer.spec.serial,
             "model": printer.model.code,

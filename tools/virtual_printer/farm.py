@@ -7,7 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from tools.virtual_printer.discovery import announce
+from tools.virtual_printer.discovery import announce, answer_searches
 from tools.virtual_printer.printer import STANDARD_PORTS, Printer
 from tools.virtual_printer.spec import PrinterSpec
 
@@ -27,6 +27,7 @@ class Farm:
         self._certificates = certificates or folder / "certificates"
         self._locks: list[socket.socket] = []
         self._announcing: asyncio.Task[None] | None = None
+        self._searched: asyncio.DatagramTransport | None = None
         self.printers: dict[str, Printer] = {}
 
     def add(self, spec: PrinterSpec, *, address: str, standard_ports: bool) -> Printer:
@@ -50,7 +51,14 @@ class Farm:
         """Begin to send NOTIFY datagrams for all printers."""
         self._announcing = asyncio.create_task(announce(lambda: list(self.printers.values()), host, port, interval))
 
+    async def answer_searches(self, host: str, port: int) -> int:
+        """Begin to answer M-SEARCH for all printers; the port. OSError when it is taken."""
+        self._searched, port = await answer_searches(lambda: list(self.printers.values()), host, port)
+        return port
+
     async def close(self) -> None:
+        if self._searched is not None:
+            self._searched.close()
         if self._announcing is not None:
             self._announcing.cancel()
             await asyncio.gather(self._announcing, return_exceptions=True)

@@ -13,6 +13,9 @@ class Faults:
     # Commands
     developer_mode: bool = True
     """False: `print.*` answered with 84033543, HMS 0500_0500_0001_0007, bit 29 of `fun`."""
+    lan_only: bool = True
+    """False: bound to the maker's cloud, as announcements and the detect service say; commands refused as without
+    Developer Mode, which only LAN-only mode offers."""
     ack_without_start: bool = False
     """`project_file` is acknowledged and nothing happens."""
     start_delay: float = 0.0

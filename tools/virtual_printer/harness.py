@@ -74,6 +74,7 @@ class VirtualFarm:
     ) -> None:
         self._process = process
         self.control_url = str(ready["control"])
+        self.search_port = int(str(ready.get("search", 0)))
         entries = ready["printers"]
         assert isinstance(entries, list)
         self.printers = [
@@ -108,12 +109,14 @@ class VirtualFarm:
         folder: Path | None = None,
         announce: str = "",
         announce_interval: float = 5.0,
+        search: str = "",
     ) -> AsyncIterator[VirtualFarm]:
         """Run the printers in a process of their own for as long as the block lasts.
 
         `standard_ports` gives every printer its own 127.0.77.x address with 8883, 990, 6000, 3000 and 3002;
         otherwise all sit on `address` with ports of their own. `folder` keeps the storages over restarts.
-        `announce` is HOST:PORT for NOTIFY datagrams. Raises RuntimeError when the process does not become ready.
+        `announce` is HOST:PORT for NOTIFY datagrams, `search` HOST:PORT (0: any) on which M-SEARCH is
+        answered (`search_port`). Raises RuntimeError when the process does not become ready.
         """
         command = [sys.executable, "-m", "tools.virtual_printer", "run", "--lifeline", "--config", "-"]
         command += ["--address", address, "--certificates", str(certificates or certificate_cache())]
@@ -121,6 +124,7 @@ class VirtualFarm:
         command += ["--folder", str(folder)] if folder else []
         if announce:
             command += ["--announce", announce, "--announce-interval", str(announce_interval)]
+        command += ["--search", search] if search else []
         # A nameless file for its errors never fills up, as a pipe nobody reads does, and vanishes with us.
         with tempfile.TemporaryFile() as errors:
             process = await asyncio.create_subprocess_exec(

@@ -174,8 +174,8 @@ class Printer:
         """Make the switches take effect that show in the state or in open connections."""
         machine, faults = self.machine, self.faults
         machine.storage_ok = faults.storage != "missing"
-        machine.locked = not faults.developer_mode
-        if faults.developer_mode:
+        machine.locked = not (faults.developer_mode and faults.lan_only)
+        if not machine.locked:
             machine.drop_hms(st.HMS_UNAUTHORISED)
         if faults.frozen:
             self.gate.clear()

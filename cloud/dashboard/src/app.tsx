@@ -15,11 +15,12 @@ const Login = lazy(() => import("./pages/login"));
 const Setup = lazy(() => import("./pages/setup"));
 const Forgot = lazy(() => import("./pages/forgot"));
 const Reset = lazy(() => import("./pages/reset"));
+const Signup = lazy(() => import("./pages/signup"));
 const Invite = lazy(() => import("./pages/invite"));
 const Printers = lazy(() => import("./pages/printers/page"));
 const Files = lazy(() => import("./pages/files/page"));
 const Jobs = lazy(() => import("./pages/jobs/page"));
-const Hubs = lazy(() => import("./pages/hubs"));
+const Hubs = lazy(() => import("./pages/hubs/page"));
 const Products = lazy(() => import("./pages/products/page"));
 const Settings = lazy(() => import("./pages/settings/page"));
 
@@ -28,6 +29,12 @@ const Waiting = () => (
     <LoaderCircle aria-label="Loading" className="size-7 animate-spin" />
   </div>
 );
+
+/** The pairing page is an entry of its own: the server gives it. */
+function Pairing() {
+  useEffect(() => window.location.reload(), []);
+  return <Waiting />;
+}
 
 const Lost = () => (
   <Empty icon={Compass} title="Nothing is here" main>
@@ -62,6 +69,7 @@ function Inside({ user }: { user: User }) {
             <Route path="/files" component={Files} />
             <Route path="/files/:id" component={Files} />
             <Route path="/hubs" component={Hubs} />
+            <Route path="/hubs/:id" component={Hubs} />
             <Route path="/products" component={Products} />
             <Route path="/products/:id" component={Products} />
             <Route path="/settings" component={Settings} />
@@ -92,6 +100,8 @@ export function App() {
         <Route path="/setup" component={Setup} />
         <Route path="/forgot" component={Forgot} />
         <Route path="/reset" component={Reset} />
+        <Route path="/p" component={Pairing} />
+        <Route path="/signup" component={Signup} />
         <Route path="/invite" component={Invite} />
         <Route component={Gate} />
       </Switch>

@@ -1,11 +1,9 @@
 """ESP32 and ESP32-S3 on the stock MicroPython image: the only file that touches the chip.
 
-Wi-Fi is joined from the stored configuration and left to the driver, which retries for ever by itself; only a radio
-that stays dead for minutes is switched off and on, and then the board is reset. The clock comes from the cloud; the
+The clock comes from the cloud; the
 last time known is kept, because the cloud's certificate is checked before the cloud can tell the time.
 """
 
-import asyncio
 import gc
 import os
 import sys
@@ -13,20 +11,19 @@ import time
 
 import esp32
 import machine
-import network
 from esp32 import NVS
 from hub.address import SEARCH_TO
 from hub.board.lamp import Lamp
+from hub.board.radio_esp32 import Radio
 from hub.log import log
+from hub.wifi import Wifi
 
 _WATCHDOG_MS = 30_000  # the longest blocking step is a TLS handshake, about 2 s
-
-_JOIN_MS = 90_000  # association and DHCP with a tired access point
-_ATTEMPTS = 12  # radio switched off and on so often; then a reset, which cures what that does not
 
 _ROOMY = 1_000_000  # free heap at boot: megabytes with external memory, 160 KB without
 
 _CLOCK_SAVE_S = 6 * 3600
+_SECRET_BYTES = 16
 _EPOCH_2000 = 946_684_800  # this port counts from 2000, the protocol from 1970
 
 _REASONS = {
@@ -79,9 +76,9 @@ class Board:
         self._uptime = 0
         self._ticked = time.ticks_ms()
         self._saved = 0
-        self._wlan = network.WLAN(network.STA_IF)
-        self._failures = 0
-        self.wifi_drops = 0
+        self.radio = Radio()
+        self._wlan = self.radio.wlan
+        self._wifi = Wifi(self.radio)
         self._lamp = Lamp(self.data_dir, self.target)
         self.light = self._lamp.set
         self.button = self._lamp.pressed
@@ -91,6 +88,19 @@ class Board:
         """Sixteen hexadecimal digits. The radio's noise feeds the generator, so Wi-Fi goes on first."""
         self._wlan.active(True)
         return "".join(["%02x" % b for b in os.urandom(8)])
+
+    def device(self) -> bytes:
+        """The label's secret, which flashing put there; a board that was flashed without makes its own, once."""
+        kept = NVS("pf")
+        secret = bytearray(_SECRET_BYTES)
+        try:
+            kept.get_blob("secret", secret)
+        except OSError:
+            self._wlan.active(True)  # its noise feeds the generator
+            secret = bytearray(os.urandom(_SECRET_BYTES))
+            kept.set_blob("secret", secret)
+            kept.commit()
+        return bytes(secret)
 
     def uptime_ms(self) -> int:
         """Milliseconds since the start; does not wrap when asked at least once in six days."""
@@ -138,40 +148,18 @@ class Board:
 
     # ---- Wi-Fi -------------------------------------------------------------------------------------------------
 
-    async def network(self, wifi: "dict | None") -> None:  # type: ignore[type-arg]
-        """Return when the board has an address. Joins with `wifi` {"ssid", "password"}; waits for ever without."""
-        if wifi is None:
-            log("wifi", "not provisioned")
-            while True:
-                await asyncio.sleep(3600)
-        while not await self._joined(wifi):
-            self._failures += 1
-            log("wifi", "no connection to the access point, attempt %d" % self._failures)
-            if self._failures >= _ATTEMPTS:
-                self.reset("wifi")
-            self._wlan.active(False)
-            await asyncio.sleep(1)
-        self._failures = 0
+    async def network(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
+        """Return when the board is in one of its networks; waits for ever without any."""
+        await self._wifi.ensure(networks, lambda: self.reset("wifi"))
+
+    @property
+    def wifi_drops(self) -> int:
+        """How often a network was lost since the start."""
+        return self._wifi.drops
 
     def connected(self) -> bool:
         """Whether there is a network."""
         return self._wlan.isconnected()
-
-    async def _joined(self, wifi: "dict") -> bool:  # type: ignore[type-arg]
-        if self._wlan.isconnected():
-            return True
-        if not self._wlan.active() or self._wlan.status() == network.STAT_IDLE:
-            self._wlan.active(True)
-            # Power saving holds packets back for up to 300 ms; this board hangs on a power supply.
-            self._wlan.config(pm=self._wlan.PM_NONE, reconnects=-1)
-            self._wlan.connect(wifi["ssid"], wifi["password"])
-        started = time.ticks_ms()
-        while time.ticks_diff(time.ticks_ms(), started) < _JOIN_MS:
-            if self._wlan.isconnected():
-                log("wifi", "address " + self._wlan.ifconfig()[0])
-                return True
-            await asyncio.sleep_ms(200)
-        return False
 
     # ---- the clock ---------------------------------------------------------------------------------------------
 

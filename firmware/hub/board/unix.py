@@ -3,6 +3,9 @@
 PF_DATA      the data folder (required)
 PF_SOCKETS   sockets of the board, 10 like the chip's stock image
 PF_PRINTERS  the most printers it takes, 6 like the chip
+PF_RADIO     access points in range (radio_unix.py)
+PF_BLE       where Bluetooth goes while the hub is set up (ble_unix.py)
+PF_PAGE      the port of the access point's page; without it there is none
 PF_HEALTHY_MS, PF_TRIAL_MS   how long a new release must be healthy, and within which time
 PF_PANEL     a folder: the button is down while it holds a file `button`; the file `light` tells the light's colour
 PF_ADDRESS   the board's address in its network, by which printers are looked for
@@ -66,6 +69,29 @@ class Board:
         if self.recall("reason", ""):
             self.remember("reason", "")
         self._started = time.ticks_ms()
+        self._radio: "object | None" = None
+        self._wifi = None
+
+    @property
+    def radio(self):  # type: ignore[no-untyped-def]
+        """The radio that a test made for this process, if it did."""
+        if self._radio is None:
+            from hub.board.radio_unix import Radio
+
+            self._radio = Radio()
+        return self._radio
+
+    def device(self) -> bytes:
+        """The label's secret, in `device.json`; a new device makes its own, once."""
+        from shared_protocol import pairing  # needed to set the hub up, and not in all the months after
+
+        path = self.data_dir + "/device.json"
+        if not exists(path):
+            make_folder(self.data_dir)
+            secret = os.urandom(pairing.SECRET_BYTES)
+            write_whole(path, json.dumps({"secret": pairing.base32(secret)}).encode())
+        with open(path) as file:
+            return pairing.secret_of(json.loads(file.read())["secret"])
 
     def random_id(self) -> str:
         """Sixteen hexadecimal digits."""
@@ -120,8 +146,14 @@ class Board:
         """Whether the button is down."""
         return self._panel is not None and exists(self._panel + "/button")
 
-    async def network(self, wifi: "dict | None") -> None:  # type: ignore[type-arg]
-        """Return when there is a network: here there always is."""
+    async def network(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
+        """Return when there is a network: here there always is one, unless a test made a radio."""
+        if os.getenv("PF_RADIO"):
+            from hub.wifi import Wifi
+
+            if self._wifi is None:
+                self._wifi = Wifi(self.radio)  # type: ignore[assignment]
+            await self._wifi.ensure(networks, self.reset)  # type: ignore[attr-defined]
 
     def connected(self) -> bool:
         """Whether there is a network."""

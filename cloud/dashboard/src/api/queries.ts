@@ -86,9 +86,53 @@ export const settingsQuery = queryOptions({
   staleTime: 60_000,
 });
 
-export const productsQuery = queryOptions({
-  queryKey: ["products"],
-  queryFn: () => answer(api.GET("/api/products/", { params: { query: { limit: 200 } } })),
+export interface ProductFilter {
+  search: string;
+  category: string;
+  sort: "name" | "-created_at";
+  limit: number;
+  offset: number;
+}
+
+export const productsQuery = ({ search, category, ...rest }: ProductFilter) =>
+  queryOptions({
+    queryKey: ["products", "list", { search, category, ...rest }],
+    queryFn: () => {
+      const query = {
+        limit: rest.limit,
+        offset: rest.offset,
+        sort: [rest.sort],
+        ...(search && { search }),
+        ...(category && { category }),
+      };
+      return answer(api.GET("/api/products/", { params: { query } }));
+    },
+    placeholderData: (previous) => previous,
+  });
+
+/** As much as a list gives at a time. */
+const WHOLE = 500;
+
+/** All of a list, part by part. */
+async function whole<T>(part: (offset: number) => Promise<{ items: T[]; total: number }>): Promise<T[]> {
+  const found: T[] = [];
+  for (;;) {
+    const { items, total } = await part(found.length);
+    found.push(...items);
+    if (items.length === 0 || found.length >= total) return found;
+  }
+}
+
+/** The categories that products have, by name. */
+export const categoriesQuery = queryOptions({
+  queryKey: ["products", "categories"],
+  queryFn: async () => {
+    const all = await whole((offset) =>
+      answer(api.GET("/api/products/", { params: { query: { limit: WHOLE, offset, sort: ["category"] } } })),
+    );
+    return [...new Set(all.map((one) => one.category ?? ""))].filter(Boolean).sort();
+  },
+  staleTime: 60_000,
 });
 
 export const productQuery = (id: string) =>
@@ -97,7 +141,18 @@ export const productQuery = (id: string) =>
     queryFn: () => answer(api.GET("/api/products/{id}", { params: { path: { id } } })),
   });
 
-export const skusQuery = queryOptions({
-  queryKey: ["skus"],
-  queryFn: () => answer(api.GET("/api/product-skus/", { params: { query: { limit: 200 } } })),
-});
+/** All SKUs of these products. */
+export const skusQuery = (products: readonly string[]) =>
+  queryOptions({
+    queryKey: ["skus", products],
+    queryFn: () =>
+      whole((offset) =>
+        answer(
+          api.GET("/api/product-skus/", {
+            params: { query: { limit: WHOLE, offset, product_id: [...products] } },
+          }),
+        ),
+      ),
+    enabled: products.length > 0,
+    placeholderData: (previous) => previous,
+  });

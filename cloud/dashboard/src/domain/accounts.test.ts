@@ -31,6 +31,12 @@ describe("API keys", () => {
     expect(scopeWords(["catalog:write", "new:read"])).toBe("Products (write), new (read)"));
 });
 
+it("tells what the identity provider refused", () => {
+  // cloud/accounts/oidc.py: _SENTENCES
+  for (const code of ["oidc_state", "oidc_refused", "oidc_unavailable", "not_invited"])
+    expect(loginTrouble(code)).not.toMatch(/^The sign-in did not work/);
+});
+
 it("never shows a code from the address", () =>
   expect(loginTrouble("<b>odd</b>")).toMatch(/^The sign-in did not work/));
 

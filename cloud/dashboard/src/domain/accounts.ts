@@ -11,10 +11,10 @@ export const ROLE_MEANS: Record<Role, string> = {
 };
 
 const LOGIN_TROUBLE: Record<string, string> = {
-  access_denied: "The sign-in was cancelled.",
-  no_account: "Nobody with this address is known here. Ask an owner of the farm for an invitation.",
-  inactive: "This account is switched off. Ask an owner of the farm.",
-  expired: "That took too long. Try again.",
+  oidc_state: "This sign-in took too long, or was begun in another window. Try again.",
+  oidc_refused: "The identity provider's answer cannot be trusted. Try again, or tell an owner of the farm.",
+  oidc_unavailable: "The identity provider does not answer. Try again later, or sign in with your password.",
+  not_invited: "Nobody here has your address. Ask an owner of the farm for an invitation.",
 };
 
 /** What /login?error=<code> means. The code comes from the address: it is never shown itself. */

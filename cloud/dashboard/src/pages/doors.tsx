@@ -4,38 +4,32 @@ import { sentence } from "../api/errors";
 import { meQuery, queryClient } from "../api/queries";
 import { session } from "../api/session";
 import type { User } from "../api/types";
-import { Logo } from "../shell/logo";
+import { Door } from "../shell/door";
 import { buttonClass } from "../ui/button";
 import { Problem } from "../ui/feedback";
-
-/** The quiet page around a form before one is signed in. */
-export function Door({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <main className="grid min-h-dvh place-items-center px-4 py-10">
-      <div className="w-full max-w-sm">
-        <Logo className="mb-6 size-14" />
-        <h1 className="mb-6 text-[1.75rem] leading-tight font-semibold tracking-[-0.02em]">{title}</h1>
-        {children}
-      </div>
-    </main>
-  );
-}
 
 /** Only paths of this site: an address in the query must not lead elsewhere. */
 export const safeNext = (next: string | null): string => (next && /^\/(?![/\\])/.test(next) ? next : "/");
 
-/** The token stands behind the #: it reaches no server log. Once read it leaves the address bar too. */
-export function takeToken(): string {
-  const fragment = window.location.hash.slice(1);
-  const token = new URLSearchParams(fragment).get("token") ?? fragment;
-  if (token) window.history.replaceState(null, "", window.location.pathname);
+/**
+ * The token stands behind the # as it is: it reaches no server log. Once read it leaves the address bar for the
+ * history's own memory, so that it is still there when the page is loaded again, and gone with the way on.
+ */
+function takeToken(): string {
+  const token = window.location.hash.slice(1);
+  if (!token) return (window.history.state as { token?: string } | null)?.token ?? "";
+  window.history.replaceState({ token }, "", window.location.pathname);
   return token;
 }
+
+export const useToken = (): string => useState(takeToken)[0];
 
 export interface Entrance {
   expires_in: number;
   user: User;
 }
+
+export { Door };
 
 export type Field = (name: string) => string;
 

@@ -1,5 +1,4 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { Link } from "wouter";
 import { answer, api } from "../api/client";
 import { sentence } from "../api/errors";
@@ -7,10 +6,10 @@ import { ROLE_MEANS } from "../domain/accounts";
 import { Button, buttonClass } from "../ui/button";
 import { Skeleton } from "../ui/feedback";
 import { TextField } from "../ui/field";
-import { Door, Incomplete, Trouble, takeToken, useEntrance } from "./doors";
+import { Door, Incomplete, Trouble, useEntrance, useToken } from "./doors";
 
 export default function Invite() {
-  const [token] = useState(takeToken);
+  const token = useToken();
   // The token is no part of the key: keys may be shown by tools.
   const invited = useQuery({
     queryKey: ["invited"],

@@ -86,6 +86,11 @@ export default function Login() {
         <Link href="/forgot" className={buttonClass("ghost", "sm")}>
           Forgot password?
         </Link>
+        {methods?.signup && (
+          <Link href="/signup" className={buttonClass("ghost", "sm")}>
+            Sign up
+          </Link>
+        )}
       </p>
     </Door>
   );

@@ -1,11 +1,10 @@
-import { useState } from "react";
 import { answer, api } from "../api/client";
 import { Button } from "../ui/button";
 import { TextField } from "../ui/field";
-import { Door, Incomplete, Trouble, takeToken, useEntrance } from "./doors";
+import { Door, Incomplete, Trouble, useEntrance, useToken } from "./doors";
 
 export default function Reset() {
-  const [token] = useState(takeToken);
+  const token = useToken();
   const { error, busy, onSubmit } = useEntrance((field) =>
     answer(api.POST("/api/auth/reset", { body: { token, password: field("password") } })),
   );

@@ -1,11 +1,10 @@
-import { useState } from "react";
 import { answer, api } from "../api/client";
 import { Button } from "../ui/button";
 import { TextField } from "../ui/field";
-import { Door, Incomplete, Trouble, takeToken, useEntrance } from "./doors";
+import { Door, Incomplete, Trouble, useEntrance, useToken } from "./doors";
 
 export default function Setup() {
-  const [token] = useState(takeToken);
+  const token = useToken();
   const { error, busy, onSubmit } = useEntrance((field) => {
     const body = { token, name: field("name"), email: field("email"), password: field("password") };
     return answer(api.POST("/api/auth/setup", { body }));

@@ -172,6 +172,7 @@ function BottomBar({ user }: { user: User }) {
         ))}
         <button
           type="button"
+          aria-current={PLACES.some((place) => place.more && place.match.test(path)) ? "page" : undefined}
           aria-expanded={more}
           aria-controls="more"
           className={item}

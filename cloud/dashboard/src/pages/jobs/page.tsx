@@ -1,15 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronLeft, ChevronRight, FileBox, History, ListOrdered } from "lucide-react";
+import { FileBox, History, ListOrdered } from "lucide-react";
 import { lazy, Suspense, useMemo } from "react";
 import { Link, useLocation, useParams, useSearch, useSearchParams } from "wouter";
 import { jobsQuery } from "../../api/queries";
 import { inQueueOrder } from "../../domain/farm";
 import { useJobIndex, useLoaded, usePrinterIndex } from "../../live/live";
 import type { JobStatus } from "../../live/types";
-import { Button, buttonClass } from "../../ui/button";
+import { buttonClass } from "../../ui/button";
 import { cx } from "../../ui/cx";
 import { Empty, Failed, PageTitle, Skeleton } from "../../ui/feedback";
 import { inputClass } from "../../ui/field";
+import { Pager } from "../../ui/pager";
 import { HistoryRow, LiveJobRow } from "./row";
 
 const JobDetails = lazy(() => import("./details"));
@@ -97,31 +98,6 @@ function Queue() {
   );
 }
 
-function Pager({
-  offset,
-  total,
-  onMove,
-}: {
-  offset: number;
-  total: number;
-  onMove: (offset: number) => void;
-}) {
-  if (total <= PAGE) return null;
-  return (
-    <nav aria-label="Pages" className="mt-5 flex items-center justify-center gap-3">
-      <Button icon={ChevronLeft} disabled={offset === 0} onClick={() => onMove(Math.max(0, offset - PAGE))}>
-        Newer
-      </Button>
-      <span className="num text-sm text-ink-soft">
-        {offset + 1}–{Math.min(total, offset + PAGE)} of {total}
-      </span>
-      <Button disabled={offset + PAGE >= total} onClick={() => onMove(offset + PAGE)}>
-        Older <ChevronRight aria-hidden className="size-4.5" />
-      </Button>
-    </nav>
-  );
-}
-
 function Past() {
   const [params, setParams] = useSearchParams();
   const printers = usePrinterIndex();
@@ -187,6 +163,8 @@ function Past() {
       </ul>
       {list.data && (
         <Pager
+          size={PAGE}
+          words={["Newer", "Older"]}
           offset={offset}
           total={list.data.total}
           onMove={(from) => move({ from: from ? String(from) : "" })}

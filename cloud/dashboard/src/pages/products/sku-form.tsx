@@ -1,9 +1,11 @@
+import { X } from "lucide-react";
 import { useState } from "react";
 import { useAction } from "../../api/actions";
 import { answer, api } from "../../api/client";
 import type { Sku } from "../../api/types";
 import { centsOf } from "../../domain/catalog";
 import { colorName } from "../../domain/colors";
+import { IconButton } from "../../ui/button";
 import { Switch, TextField } from "../../ui/field";
 import { FormDialog } from "./form";
 
@@ -56,15 +58,22 @@ export function SkuForm({ productId, sku, onClose }: { productId: string; sku?: 
       onClose={onClose}
     >
       <TextField label="SKU" name="sku" required maxLength={100} autoComplete="off" defaultValue={sku?.sku} />
-      <div className="grid grid-cols-[1fr_5rem] gap-4">
+      <div className="grid grid-cols-[1fr_8rem] gap-4">
         <TextField label="Colour" name="color" maxLength={100} autoComplete="off" defaultValue={sku?.color} />
-        <TextField
-          label="Swatch"
-          type="color"
-          className="p-1!"
-          value={hex || "#ffffff"}
-          onChange={(event) => setHex(event.target.value)}
-        />
+        <div className="flex items-end gap-1">
+          <TextField
+            label="Swatch"
+            type="color"
+            className="p-1!"
+            value={hex || "#ffffff"}
+            onChange={(event) => setHex(event.target.value)}
+          />
+          {hex ? (
+            <IconButton label="No swatch" icon={X} onClick={() => setHex("")} />
+          ) : (
+            <span className="pb-2.5 text-sm text-ink-faint">none</span>
+          )}
+        </div>
       </div>
       <div className="grid grid-cols-2 gap-4">
         <TextField

@@ -90,8 +90,9 @@ class Slots:
     "before", of version "before_version") and "rolled_back" (from version "failed", because of "why").
     """
 
-    def __init__(self, root: str, memory) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, root: str, memory, factory: "str | None" = None) -> None:  # type: ignore[no-untyped-def]
         self.root = root
+        self._factory = root if factory is None else factory
         self.memory = memory
         self.running = FACTORY
         self.pointer: "dict" = self._load()  # type: ignore[type-arg]
@@ -118,7 +119,7 @@ class Slots:
 
     def folder(self, slot: str) -> str:
         """Where a slot's files lie."""
-        return self.root + "/" + slot if slot else self.root
+        return self.root + "/" + slot if slot else self._factory
 
     def choose(self) -> str:
         """The slot of this start, counted as one try. Falls back when the pointer's slot has had its tries."""
@@ -190,7 +191,8 @@ def _machine() -> "Slots":
         os.mkdir(root)
     except OSError:
         pass  # it is there, or the application will say what is wrong
-    return Slots(root, FileMemory(root))
+    # The build that this process was started from is what was "flashed".
+    return Slots(root, FileMemory(root), __file__.rpartition("/")[0] or ".")
 
 
 def _arm() -> None:

@@ -73,12 +73,12 @@ def micropython_lib() -> Path:
     return folder
 
 
-def environment(data_dir: Path, **more: str) -> dict[str, str]:
+def environment(data_dir: Path, firmware: Path | None = None, **more: str) -> dict[str, str]:
     """The process environment in which the firmware finds its modules and its data folder.
 
     The modules are compiled as they are for a board: from source they would leave the heap in fragments.
     """
-    path = [build_firmware.compiled(), micropython_lib()]
+    path = [firmware or build_firmware.compiled(), micropython_lib()]
     return (
         os.environ | {"MICROPYPATH": ":".join([*map(str, path), ".frozen"]), "PF_DATA": str(data_dir.resolve())} | more
     )
@@ -109,7 +109,8 @@ class HubProcess:
 
     `lines` holds what it printed last, `stats` the newest figures when `stats=True`. `sockets` and `printers` are the
     limits the board states (10 and 6 like the chip when None); `discovery` is the UDP port on which it listens for
-    printers (0: it does not). `extra` is more of the environment, as `firmware/hub/board/unix.py` lists it.
+    printers (0: it does not). `extra` is more of the environment, as `firmware/hub/board/unix.py` lists it,
+    `firmware` a folder with another build than that of this repository.
     """
 
     def __init__(
@@ -126,9 +127,11 @@ class HubProcess:
         discovery: int = 0,
         extra: Mapping[str, str] | None = None,
         program: Sequence[str] | None = None,
+        firmware: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.heap = heap
+        self._firmware = firmware
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES)
         self.stats: Mapping[str, Any] = {}
         self._program = list(program) if program else ["-c", START]
@@ -199,9 +202,9 @@ class HubProcess:
             raise RuntimeError("the hub runs already")
         self._process = await asyncio.create_subprocess_exec(
             *command(*self._program, heap=self.heap),
-            env=environment(self.data_dir, **self._extra),
+            env=environment(self.data_dir, self._firmware, **self._extra),
             # The interpreter looks in the current folder first; it must not find sources there.
-            cwd=build_firmware.compiled(),
+            cwd=self._firmware or build_firmware.compiled(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -68,16 +68,18 @@ def main(slots) -> None:  # type: ignore[no-untyped-def]
     except (KeyboardInterrupt, SystemExit):
         raise  # somebody sits at the console, or the board is reset on purpose
     except BaseException as error:
-        slots.blame("%s %s" % (type(error).__name__, error))
-        _keep(board, error)
+        _keep(board, slots, error)
     time.sleep(2)  # so that a fault at every start does not become a storm, and its text can be read
     board.reset("crash")
 
 
-def _keep(board, error: BaseException) -> None:  # type: ignore[no-untyped-def]
+def _keep(board, slots, error: BaseException) -> None:  # type: ignore[no-untyped-def]
     """Tell of the fault now and, after the next start, to the cloud."""
     from hub import log, mishaps
 
     log.on_fault = None
     log.log_crash("hub", error)
-    mishaps.keep(board.data_dir, "hub", mishaps.text_of(error, board.data_dir))
+    text = mishaps.text_of(error, board.data_dir)
+    # Its last line, without a secret, goes with the roll-back that may follow.
+    slots.blame(text.rsplit("\n", 1)[-1])
+    mishaps.keep(board.data_dir, "hub", text)

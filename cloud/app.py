@@ -31,6 +31,8 @@ from cloud.api.finished_goods import FinishedGoodsApi
 from cloud.api.health import HealthApi
 from cloud.api.hub_care import HubCareApi
 from cloud.api.hub_printers import HubPrintersApi
+from cloud.api.hub_release_files import HubReleaseFilesApi
+from cloud.api.hub_releases import HubReleasesApi
 from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
@@ -57,6 +59,7 @@ from cloud.api.worklist import WorklistApi
 from cloud.bus import Bus, LocalBus
 from cloud.catalog.keeping import BlobKeeping
 from cloud.catalog.reading import ThreeMFReader
+from cloud.catalog.sweeping import Sweeper
 from cloud.draining import Draining
 from cloud.hubs import Hubs, Timing
 from cloud.integrations.mail import SmtpPostman, SmtpServer
@@ -122,6 +125,10 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
         reader, pictures = ThreeMFReader(), ThreeMFReader()
         stack.push_async_callback(reader.close)
         stack.push_async_callback(pictures.close)
+        keeping = BlobKeeping(store, blobs)
+        sweeper = Sweeper(store, blobs, keeping)
+        sweeper.start()
+        stack.push_async_callback(sweeper.close)
         printing = await _printing(store, bus, draining, stack)
         browsers = LiveGateway(bus, printing.live, gate)
         await browsers.start()
@@ -135,7 +142,9 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             observer=printing.observer,
             timing=_timing(settings),
             uploads=settings.upload_concurrency,
+            rollout_failures=settings.rollout_failures,
         )
+        hubs.start()
         stack.push_async_callback(hubs.close)
         draining.sockets("hubs", hubs.drain)
         yield Services(
@@ -143,7 +152,7 @@ async def _services(settings: Settings, draining: Draining) -> AsyncIterator[Ser
             store=store,
             bus=bus,
             blobs=blobs,
-            keeping=BlobKeeping(store, blobs),
+            keeping=keeping,
             vault=vault,
             accounts=accounts,
             oidc=oidc,
@@ -264,6 +273,8 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *HubCareApi(printing.live, printing.hub_care).endpoints(),
         *HubPrintersApi(printing.live, printing.hub_care).endpoints(),
         *PairingsApi(services.accounts.pairings, printing.hub_care, services.settings.address).endpoints(),
+        *HubReleaseFilesApi(services.store, services.blobs).endpoints(),
+        *HubReleasesApi(services.hubs.rollout).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
     ]
 

@@ -5,7 +5,7 @@ import contextvars
 import signal
 import socket
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -14,7 +14,7 @@ import msgspec
 import structlog
 import uvicorn
 
-from cloud import logs
+from cloud import logs, releasing
 from cloud import rekey as rekeying
 from cloud.accounts.links import new_farm_link
 from cloud.app import create_app
@@ -188,8 +188,18 @@ def add_farm(settings: Settings, name: str, email: str) -> int:
     return 0
 
 
+def releases(settings: Settings, given: Namespace) -> int:
+    """Publish a release of the hubs' firmware, or show and change how one goes."""
+    logs.configure(settings.log_format, "warning")
+    try:
+        print(asyncio.run(releasing.run(settings, given)))
+    except (releasing.ReleasingError, UnknownRevisionError, MigrationError) as error:
+        return _refuse(str(error))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m cloud [--port N] [--host ADDRESS] [--data-dir DIR] [rekey | add-farm NAME EMAIL]`.
+    """`python -m cloud [--port N] [--host ADDRESS] [--data-dir DIR] [rekey | add-farm … | add-release … | rollout …]`.
 
     All else comes from PRINTFARM_* variables.
     """
@@ -202,12 +212,15 @@ def main(arguments: list[str] | None = None) -> int:
     farm = commands.add_parser("add-farm", help="print a link that makes a new farm and its owner")
     farm.add_argument("name")
     farm.add_argument("email")
+    releasing.declare(commands)
     given = parser.parse_args(arguments)
     own = {name: getattr(given, name) for name in ("host", "port", "data_dir") if getattr(given, name) is not None}
     try:
         settings = msgspec.structs.replace(Settings.from_env(), **own).checked()
     except SettingsError as error:
         return _refuse(str(error))
+    if given.command in releasing.COMMANDS:
+        return releases(settings, given)
     if given.command == "rekey":
         return rekey(settings)
     return add_farm(settings, given.name, given.email) if given.command == "add-farm" else run(settings)

@@ -69,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     beat_ms: int = 3000
     dead_ms: int = 8000
     """A hub that is silent for so long is offline."""
+    rollout_failures: int = 1
+    """On so many hubs a release of their firmware may fail before it is offered to no more of them."""
     drain_seconds: float = 5.0
     """Over how long the sockets are closed when the process is told to stop."""
     dashboard_dir: Path = Path(__file__).parent / "dashboard" / "dist"
@@ -105,6 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{PREFIX}{name.upper()} must be at least 1")
+        if self.rollout_failures < 0:
+            raise SettingsError(f"{PREFIX}ROLLOUT_FAILURES must not be negative")
         if self.smtp_url and urlsplit(self.smtp_url.reveal()).scheme not in ("smtp", "smtps"):
             raise SettingsError(f"{PREFIX}SMTP_URL must begin with smtp:// or smtps://")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):

@@ -31,7 +31,7 @@ ENTRIES = ("main.py", "boot.py")
 """What the interpreter itself starts must be source."""
 
 NOT_ON_A_BOARD = ("hub/board/unix.py",)
-NOT_ON_UNIX = ("hub/board/esp32.py",)
+NOT_ON_UNIX = ("hub/board/esp32.py", "hub/board/lamp.py")
 
 
 class BuildError(RuntimeError):

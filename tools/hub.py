@@ -37,6 +37,9 @@ HEAP = "384k"
 
 START = "import main; main.main()"
 
+RESTART = 75
+"""Exit status of a hub that was told to start over."""
+
 LINES = 2000
 """How much of what the hub said is kept."""
 
@@ -105,7 +108,8 @@ class HubProcess:
     """One hub. It can be killed and started again on the same data folder, like a board whose power is cut.
 
     `lines` holds what it printed last, `stats` the newest figures when `stats=True`. `sockets` and `printers` are the
-    limits the board states (10 and 6 like the chip when None).
+    limits the board states (10 and 6 like the chip when None); `discovery` is the UDP port on which it listens for
+    printers (0: it does not). `extra` is more of the environment, as `firmware/hub/board/unix.py` lists it.
     """
 
     def __init__(
@@ -119,15 +123,16 @@ class HubProcess:
         sockets: int | None = None,
         printers: int | None = None,
         stats: bool = False,
+        discovery: int = 0,
+        extra: Mapping[str, str] | None = None,
         program: Sequence[str] | None = None,
-        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.heap = heap
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES)
         self.stats: Mapping[str, Any] = {}
         self._program = list(program) if program else ["-c", START]
-        self._extra: dict[str, str] = dict(environ or {})
+        self._extra: dict[str, str] = {"PF_DISCOVERY": str(discovery), **(extra or {})}
         if sockets is not None:
             self._extra["PF_SOCKETS"] = str(sockets)
         if printers is not None:
@@ -142,29 +147,21 @@ class HubProcess:
             write_identity(data_dir, hub_id, key, cloud_url)
 
     @classmethod
-    def unpaired(cls, data_dir: Path, *, heap: str = HEAP, environ: Mapping[str, str] | None = None) -> Self:
+    def unpaired(cls, data_dir: Path, *, heap: str = HEAP, extra: Mapping[str, str] | None = None) -> Self:
         """A hub as it comes out of its box: it belongs to nobody and waits to be set up. `device_secret` is its label.
 
-        `environ` may hold PF_RADIO, PF_BLE and PF_PAGE, see firmware/hub/board/unix.py.
+        `extra` may hold PF_RADIO, PF_BLE and PF_PAGE, see firmware/hub/board/unix.py.
         """
         data_dir.mkdir(parents=True, exist_ok=True)
         label = data_dir / "device.json"
         if not label.exists():
             label.write_text(json.dumps({"secret": pairing.base32(secrets.token_bytes(pairing.SECRET_BYTES))}))
-        return cls(data_dir, "", "", "", heap=heap, environ=environ)
+        return cls(data_dir, "", "", "", heap=heap, extra=extra)
 
     @property
     def device_secret(self) -> bytes:
         """What stands on the label."""
         return pairing.secret_of(json.loads((self.data_dir / "device.json").read_text())["secret"])
-
-    async def ended(self, timeout: float = 20.0) -> None:  # noqa: ASYNC109 - a test's limit
-        """Wait until it has ended by itself, as at a restart; `start` is then the board's next start."""
-        if self._process is None or self._reader is None:
-            raise RuntimeError("the hub is not started")
-        async with asyncio.timeout(timeout):
-            await self._process.wait()
-            await self._reader
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -181,6 +178,15 @@ class HubProcess:
         if self._process is None:
             raise RuntimeError("the hub is not started")
         return self._process.pid
+
+    async def ended(self, timeout: float = 20.0) -> int:  # noqa: ASYNC109 - a test's limit
+        """Wait until the process ends by itself; its exit status (`RESTART` when it wishes to be started again)."""
+        assert self._process is not None
+        async with asyncio.timeout(timeout):
+            status = await self._process.wait()
+            if self._reader is not None:
+                await self._reader
+        return status
 
     @property
     def running(self) -> bool:

@@ -9,6 +9,7 @@ button until it forgot everything, which its count of resets tells.
 import functools
 import hashlib
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -130,9 +131,11 @@ class Pairings:
 
     # ---- the claim
 
-    async def claim(self, claim: Claim) -> Claimed:
+    async def claim(self, claim: Claim, online: Callable[[str], bool]) -> Claimed:
         """Make the device a hub of the farm whose token it shows.
 
+        `online` says whether a hub is connected. A device that was reset has lost its key, so one that is connected
+        was not: whoever says so has only seen its label.
         DomainErrors: token_invalid, already_owned. TooManyAttemptsError.
         """
         device = labels.device_of(bytes.fromhex(claim.proof.reveal()))
@@ -147,7 +150,10 @@ class Pairings:
             scoped = TenantTx(tx, pairing.tenant_id, pairing.created_by)
             if pairing.used_at is not None:
                 return await _again(scoped, pairing)
-            return await _claim(scoped, pairing, claim, lost)
+            owner = await hubs.owner_of(tx, device)
+            if owner is not None and (claim.reset_epoch <= owner.reset_epoch or online(owner.id)):
+                raise _owned(owner, pairing.tenant_id)
+            return await _claim(scoped, pairing, claim, owner, lost)
 
         try:
             claimed = await self._store.write(unit)
@@ -180,11 +186,8 @@ class Pairings:
             self._postman.later(functools.partial(work, email))
 
 
-async def _claim(tx: TenantTx, pairing: Pairing, claim: Claim, lost: list[_Former]) -> Claimed:
+async def _claim(tx: TenantTx, pairing: Pairing, claim: Claim, owner: Hub | None, lost: list[_Former]) -> Claimed:
     """A new hub in the pairing's farm; in the same transaction the end of those that it takes the place of."""
-    owner = await hubs.owner_of(tx, pairing.device_id)
-    if owner is not None and claim.reset_epoch <= owner.reset_epoch:
-        raise _owned(owner, tx.tenant_id)
     formers = await hubs.released(tx, pairing.device_id) + ([owner] if owner is not None else [])
     mine = [former for former in formers if former.tenant_id == tx.tenant_id]
     if pairing.replaces is not None and pairing.replaces not in [former.id for former in mine]:

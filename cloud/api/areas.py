@@ -20,6 +20,8 @@ _AREAS: Final[Mapping[str, Area]] = {
     "orders": "production",
     "stock-movements": "production",
     "hubs": "hubs",
+    "hub-releases": "hubs",
+    "hub-rollout": "hubs",
     "pairings": "hubs",
     "analytics": "reports",
     "audit-log": "reports",

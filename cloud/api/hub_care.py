@@ -124,10 +124,7 @@ class HubCareApi:
         return CrashList([CrashOut(**structs.asdict(crash)) for crash in found], len(found))
 
     async def wifi(self, call: Call, hub_id: Id, body: NetworksIn) -> HubAnswer:
-        """Tell a hub the networks it should know, instead of those it knows.
-
-        It takes them from its next connection on, and goes back to the ones before when none of them works.
-        """
+        """Tell a hub the networks it should know, instead of those it knows."""
         await self._care.get(call.store, hub_id)  # before the body is looked at: to strangers there is no such hub
         networks = [_network(one, n) for n, one in enumerate(body.networks)]
         await self._care.tell(call.store, hub_id, "wifi", {"networks": networks})

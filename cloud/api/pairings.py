@@ -125,12 +125,14 @@ class PairingsApi:
         """For devices: become a hub of the farm whose token is shown.
 
         `token_invalid`: used, expired, or for another device. `already_owned`: its owner has to release it, or its
-        button has to be held for ten seconds. A device whose answer was lost may ask again until it has connected.
+        button has to be held for ten seconds; while it is connected, it was not. A device whose answer was lost may
+        ask again until it has connected.
         """
         if not _PROOF.fullmatch(body.proof.reveal()):
             raise ApiError(422, "invalid", "The proof has 64 hexadecimal digits, in lower case - at $.proof")
         claimed = await self._pairings.claim(
-            Claim(proof=body.proof, token=body.token, reset_epoch=body.reset_epoch, address=call.address)
+            Claim(proof=body.proof, token=body.token, reset_epoch=body.reset_epoch, address=call.address),
+            self._care.is_online,
         )
         hub = claimed.hub
         self._care.put(hub)

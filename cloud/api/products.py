@@ -28,7 +28,11 @@ log = structlog.get_logger(__name__)
 
 MAX_PICTURE: Final = 10 * 2**20
 Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s\u0000-\u001f\u007f]+$(?!\n)")]
-Priority = Annotated[list[Id], Meta(max_length=500)]
+Priority = (
+    Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=500)]
+    | Annotated[str, Meta(max_length=16_000)]
+)
+"""Text: the same list as JSON, as old clients send it."""
 FORM: Final = {
     "type": "object",
     "required": ["file"],
@@ -48,7 +52,7 @@ class ProductIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requires_assembly: bool = False
     requires_post_processing: bool = False
     printer_priority: Priority | None = None
-    """Ids of printers, the preferred one first."""
+    """Ids of printers or models ("N1", "P1S"), the preferred one first; also as JSON text."""
     wiki_id: Line | None = None
     image_url: Url | None = None
     """Of a picture kept elsewhere; one that is uploaded goes before it."""

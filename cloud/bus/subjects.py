@@ -11,6 +11,10 @@ def hub_config(hub_id: str) -> str:
     return f"hub.{hub_id}.config"
 
 
+HUB_NEWS = "hubs.news"
+"""A hub came, or told how its update goes: whoever offers releases may look. The data is its id."""
+
+
 def hub_claim(hub_id: str) -> str:
     """A hub has connected somewhere; the data is the epoch of that connection, decimal."""
     return f"hub.{hub_id}.claim"

@@ -48,6 +48,13 @@ class BlobKeeping:
             await self._delete_unused(former)
             return result
 
+    async def delete_orphan(self, sha256: str, before: float) -> bool:
+        """Delete bytes that no row names and nobody has kept since `before`, in seconds of the clock."""
+        async with self._turn:
+            if await self._store.read(lambda tx: blob_in_use(tx, sha256)):
+                return False
+            return await asyncio.to_thread(self._blobs.delete_old, sha256, before)
+
     async def _delete_unused(self, sha256: str) -> None:
         # Asked by the service itself: a tenant's transaction does not see who else has the same bytes.
         if sha256 and not await self._store.read(lambda tx: blob_in_use(tx, sha256)):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cloud.catalog import priorities
 from cloud.catalog import skus as sku_rules
 from cloud.errors import DomainError, conflict, not_found
 from cloud.storage import files, printers
@@ -14,6 +15,7 @@ from cloud.storage.tenant import TenantTx
 
 async def create(tx: TenantTx, values: Mapping[str, Any], skus: Sequence[Mapping[str, Any]], *, actor: str) -> Row:
     """Add a product with its first SKUs, or nothing. Raises DomainError."""
+    values = _read(values)
     await _check_references(tx, values)
     await _check_name(tx, values["name"], None)
     product = await PRODUCTS.create(tx, values)
@@ -24,6 +26,7 @@ async def create(tx: TenantTx, values: Mapping[str, Any], skus: Sequence[Mapping
 
 async def checked_change(tx: TenantTx, before: Row, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The columns of a change. Raises DomainError."""
+    values = _read(values)
     await _check_references(tx, values)
     if "name" in values:
         await _check_name(tx, values["name"], before["id"])
@@ -90,12 +93,16 @@ async def _check_name(tx: TenantTx, name: str, mine: str | None) -> None:
         )
 
 
+def _read(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "printer_priority" not in values:
+        return values
+    return {**values, "printer_priority": priorities.parsed(values["printer_priority"])}
+
+
 async def _check_references(tx: TenantTx, values: Mapping[str, Any]) -> None:
     file_id = values.get("print_file_id")
     if file_id is not None and await files.get(tx, file_id) is None:
         raise DomainError("unknown_reference", 422, "There is no such print file.", path="$.print_file_id")
     wanted = values.get("printer_priority")
     if wanted:
-        known = {printer.id for printer in await printers.all_of_tenant(tx)}
-        if unknown := [one for one in wanted if one not in known]:
-            raise DomainError("unknown_reference", 422, f"There is no printer {unknown[0]}.", path="$.printer_priority")
+        priorities.check(wanted, {printer.id for printer in await printers.all_of_tenant(tx)})

@@ -11,9 +11,11 @@ from cloud.hubs.ask import HubAsks
 from cloud.hubs.desired import DesiredConfig
 from cloud.hubs.gateway import HubGateway
 from cloud.hubs.records import HubRecords
+from cloud.hubs.rollout import Rollout
 from cloud.hubs.session import Observer, Rooms
 from cloud.hubs.switchboard import Switchboard
 from cloud.hubs.timing import Timing
+from cloud.printing.hub_client import HubClient
 from cloud.storage.files_folder import BlobStore
 from cloud.storage.secrets import Vault
 from cloud.storage.store import Store
@@ -28,7 +30,7 @@ class Hubs:
 
     def __init__(
         self, *, store: Store, bus: Bus, vault: Vault, blobs: BlobStore, observer: Observer,
-        timing: Timing | None = None, uploads: int = 8,
+        timing: Timing | None = None, uploads: int = 8, rollout_failures: int = 1,
     ) -> None:  # fmt: skip
         timing = timing or Timing()
         records = HubRecords(store)
@@ -36,6 +38,12 @@ class Hubs:
         self._asks = HubAsks(store, bus, blobs, desired, uploads=uploads)
         self.switchboard = Switchboard(bus, desired, observer, self._asks, timing)
         self._gateway = HubGateway(records, desired, self.switchboard, Rooms(observer, records, timing))
+
+        self.rollout = Rollout(store, HubClient(bus), bus, self.switchboard.connected, tolerated=rollout_failures)
+
+    def start(self) -> None:
+        """Begin to offer releases to the hubs that come."""
+        self.rollout.start()
 
     def route(self) -> WebSocketRoute:
         return self._gateway.route()
@@ -51,6 +59,7 @@ class Hubs:
 
     async def close(self) -> None:
         """End what still runs."""
+        await self.rollout.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self.switchboard.drain(0)

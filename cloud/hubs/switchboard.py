@@ -43,6 +43,10 @@ class Switchboard:
         """The living connection of a hub on this node."""
         return self._sessions.get(hub_id)
 
+    def connected(self) -> list[str]:
+        """The ids of the hubs on this node."""
+        return list(self._sessions)
+
     @property
     def count(self) -> int:
         return len(self._sessions)

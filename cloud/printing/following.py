@@ -46,7 +46,7 @@ class Follower:
 
     def look(self, hub_id: str | None) -> None:
         """Something changed in this hub's network; looks at one hub do not overlap."""
-        if self._closing or hub_id is None or not self._room.live.hubs.found(hub_id):
+        if self._closing or hub_id is None or not self._room.live.hubs.heard(hub_id):
             return
         self._dirty.add(hub_id)
         if hub_id not in self._looking:
@@ -65,7 +65,7 @@ class Follower:
 
     async def _follow(self, hub_id: str) -> None:
         tenant_id = self._room.live.hubs.tenant_of(hub_id)
-        heard = {one["serial"]: one["host"] for one in self._room.live.hubs.found(hub_id)}
+        heard = {one["serial"]: one["host"] for one in self._room.live.hubs.heard(hub_id)}
         if tenant_id is None:
             return
         tenant = self._room.tenant(tenant_id)

@@ -66,6 +66,10 @@ class HubCare:
             raise not_found("hub")
         return hub
 
+    def is_online(self, hub_id: str) -> bool:
+        """Whether the hub is connected."""
+        return self._room.live.hubs.is_online(hub_id)
+
     async def probe(
         self, tenant: TenantStore, hub_id: str, *, host: str, code: Secret, port: int | None, serial: str | None
     ) -> tuple[str, str]:
@@ -129,7 +133,7 @@ class HubCare:
     async def _refuse_offline(self, tenant: TenantStore, hub_id: str, sentence: str = "") -> None:
         """Before anything is written: what cannot begin is not in the audit log."""
         await self.get(tenant, hub_id)
-        if not self._room.live.hubs.is_online(hub_id):
+        if not self.is_online(hub_id):
             raise DomainError("hub_offline", 503, sentence or hub_sentence("hub_offline"))
 
     async def _keep(self, tenant: TenantStore, hub_id: str) -> None:

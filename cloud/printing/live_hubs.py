@@ -27,6 +27,7 @@ class LiveHubs:
         self._publish = publish
         self._views: dict[str, tuple[str, View]] = {}
         self._online: set[str] = set()
+        self._heard: set[str] = set()
 
     def of_tenant(self, tenant_id: str) -> dict[str, View]:
         """All hubs of a tenant: {id: view}."""
@@ -47,6 +48,15 @@ class LiveHubs:
     def found(self, hub_id: str) -> list[dict[str, Any]]:
         """The printers that announce themselves in the hub's network, as it said last."""
         return list((self.view(hub_id) or {}).get("found") or [])
+
+    def heard(self, hub_id: str) -> list[dict[str, Any]]:
+        """The same, only when it has said so since it connected: what is older may not be true any more."""
+        return self.found(hub_id) if hub_id in self._heard else []
+
+    def put_found(self, hub_id: str, found: list[dict[str, Any]]) -> None:
+        """What the hub hears now."""
+        self._heard.add(hub_id)
+        self.change(hub_id, {"found": found, "found_at": clock.now()})
 
     def put(self, hub: Hub) -> None:
         """A hub was added, changed, or has come back. Call it after the commit.
@@ -78,6 +88,7 @@ class LiveHubs:
     def connected(self, hub_id: str, online: bool) -> None:
         """A hub came, or went."""
         (self._online.add if online else self._online.discard)(hub_id)
+        self._heard.discard(hub_id)
         self.change(hub_id, {"online": online, "last_seen_at": clock.now()})
 
     def change(self, hub_id: str, news: View) -> None:

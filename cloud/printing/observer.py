@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import structlog
 
+from cloud.bus import subjects
 from cloud.printing.attempts import Attempts
 from cloud.printing.cleaning import Cleaner
 from cloud.printing.following import Follower
@@ -12,7 +13,7 @@ from cloud.printing.live import LivePrinter
 from cloud.printing.room import Room
 from cloud.printing.seen import ON_PRINTER, held, ours, seen
 from cloud.printing.views import View
-from cloud.storage import clock, hubs
+from cloud.storage import clock, hubs, releases
 from cloud.storage.printing import note_state, pin_certificate
 from cloud.storage.tenant import TenantTx
 from shared_protocol.status import BUSY
@@ -68,13 +69,14 @@ class Observer:
 
     def hub_found(self, hub_id: str, found: list[dict[str, Any]]) -> None:
         """All printers that announce themselves in a hub's network."""
-        self._room.live.hubs.change(hub_id, {"found": found, "found_at": clock.now()})
+        self._room.live.hubs.put_found(hub_id, found)
         self._follower.look(hub_id)
 
     def hub_online(self, hub_id: str, tenant_id: str, printer_ids: list[str]) -> None:
         """A hub connected. What was known of its printers is of the past until they report anew."""
         self._tenants[hub_id] = tenant_id
         self._room.live.hub_online(hub_id)
+        self._room.bus.publish(subjects.HUB_NEWS, hub_id.encode())
         for printer_id in printer_ids:
             self._room.said(printer_id)
         self._room.moves.wake()
@@ -138,6 +140,8 @@ class Observer:
             told = {"version": data["version"], "state": data["state"]}
             told |= {"code": data.get("code", ""), "message": data.get("message", "")}
             await hubs.note_update(tx, hub_id, **told)
+            await releases.note(tx, hub_id, **told)
+            tx.after_commit(lambda: self._room.bus.publish(subjects.HUB_NEWS, hub_id.encode()))
             tx.after_commit(lambda: self._room.live.hubs.change(hub_id, {"update": {**told, "at": clock.now()}}))
 
     # ---- what follows

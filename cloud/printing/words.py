@@ -148,4 +148,6 @@ def failure_sentence(code: str, message: str = "") -> str:
 
 def hub_sentence(code: str, message: str = "") -> str:
     """The code of a failed command to a hub itself in words; an unknown code falls back to what came with it."""
+    if code == "busy" and message:
+        return message  # with what, only the hub knows
     return _HUB_FAILURES.get(code) or message or f"The hub could not do it ({code})."

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, func, select, true, update
 
 from cloud.storage import clock
 from cloud.storage.rows import Rows
 from cloud.storage.store import Row, Tx
-from cloud.storage.tables import FINISHED, print_files, print_jobs, products
+from cloud.storage.tables import FINISHED, hub_release_files, print_files, print_jobs, products
 from cloud.storage.tenant import TenantTx
 
 FILES: Final = Rows(
@@ -34,6 +34,14 @@ _BRIEF: Final = [
         "filament_weight_grams", "filament_type", "number_of_units", "created_at",
     )
 ]  # fmt: skip
+
+
+HOLDERS: Final = (
+    (print_files.c.sha256, print_files.c.deleted_at.is_(None)),
+    (products.c.image_sha256, true()),
+    (hub_release_files.c.sha256, true()),
+)
+"""The columns that name bytes in the blob store, of which rows. What none of them names is deleted."""
 
 
 class PrintFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +124,13 @@ async def forget(tx: TenantTx, file_id: str) -> None:
 
 async def blob_in_use(tx: Tx, sha256: str) -> bool:
     """Whether any row of any tenant still names these bytes. Ask it in a transaction that sees every tenant."""
-    files = select(print_files.c.id).where(print_files.c.sha256 == sha256, print_files.c.deleted_at.is_(None))
-    pictures = select(products.c.id).where(products.c.image_sha256 == sha256)
-    return bool(await tx.value(select(or_(files.exists(), pictures.exists()))))
+    return bool(await blobs_in_use(tx, [sha256]))
+
+
+async def blobs_in_use(tx: Tx, hashes: Sequence[str]) -> set[str]:
+    """Those of these bytes that any row of any tenant still names."""
+    used: set[str] = set()
+    for column, condition in HOLDERS:
+        query = select(column.label("sha256")).where(column.in_(list(hashes)), condition).distinct()
+        used |= {row["sha256"] for row in await tx.all(query)}
+    return used

@@ -6,6 +6,7 @@ renamed. What lies in `tmp` when a process starts was left by a crash and is rem
 
 import asyncio
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -52,9 +53,13 @@ class BlobStore:
 
     def prepare(self) -> None:
         """Make the folders; remove what a crash left half-written. Call once, before anything is put."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self.make_folders()
         for leftover in self._incoming.iterdir():
             leftover.unlink()
+
+    def make_folders(self) -> None:
+        """Enough for a second process beside the one that serves, whose bytes on their way in are no leftovers."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Where these bytes lie, or would lie. Raises ValueError on anything but a hash."""
@@ -72,6 +77,19 @@ class BlobStore:
     def delete(self, sha256: str) -> None:
         """Remove the bytes; harmless when they are gone."""
         self.path(sha256).unlink(missing_ok=True)
+
+    def older_than(self, before: float) -> list[str]:
+        """The hashes of all bytes that were last kept before this time, in seconds of the clock."""
+        paths = (path for path in self._root.glob("??/*") if _SHA256.fullmatch(path.name))
+        return sorted(path.name for path in paths if _kept_at(path) < before)
+
+    def delete_old(self, sha256: str, before: float) -> bool:
+        """Delete bytes unless they were kept, or kept again, since `before`; whether they were deleted."""
+        path = self.path(sha256)
+        if _kept_at(path) >= before:
+            return False
+        path.unlink(missing_ok=True)
+        return True
 
     def incoming(self, limit: int) -> "Incoming":
         """Begin to receive bytes; see Incoming."""
@@ -161,6 +179,7 @@ class Incoming:
 
     def _rename(self, target: Path) -> None:
         if target.exists():
+            os.utime(target)  # they are wanted again: their row may not be there yet, and nobody may sweep them away
             return
         target.parent.mkdir(exist_ok=True)
         self.path.chmod(0o640)
@@ -171,6 +190,13 @@ class Incoming:
                 os.fsync(descriptor)  # the name must survive a power cut as the bytes do
             finally:
                 os.close(descriptor)
+
+
+def _kept_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # deleted meanwhile
+        return math.inf
 
 
 async def _in_thread(function: Callable[..., None], *args: object) -> None:

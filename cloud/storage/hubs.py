@@ -99,8 +99,9 @@ async def find(tx: Tx, hub_id: str) -> Hub | None:
 
 
 async def only_one(tx: TenantTx) -> str | None:
-    """The id of the tenant's hub when it has exactly one."""
-    rows = await tx.all(select(hubs.c.id).where(hubs.c.tenant_id == tx.tenant_id).limit(2))
+    """The id of the tenant's hub when it has exactly one; those whose devices are somebody else's do not count."""
+    mine = (hubs.c.tenant_id == tx.tenant_id, hubs.c.taken_over_at.is_(None))
+    rows = await tx.all(select(hubs.c.id).where(*mine).limit(2))
     return str(rows[0]["id"]) if len(rows) == 1 else None
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 Prefix = Literal[
     "ten", "usr", "ses", "lnk", "rec", "key", "aud", "prn", "mnt", "fil", "job", "hub", "his", "evt",
-    "prd", "sku", "col", "plt", "fin", "asm", "tsk", "ord", "lin", "mov", "req", "tun", "trf", "cmd", "par",
+    "prd", "sku", "col", "plt", "fin", "asm", "tsk", "ord", "lin", "mov", "req", "tun", "trf", "cmd", "par", "upd",
 ]  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """Addresses: what the hub may connect to, decided on text alone. Nothing here resolves a name."""
 
+SEARCH_TO = (("239.255.255.250", 2021), ("255.255.255.255", 2021))
+"""Where printers listen for who looks for them."""
+
 
 def is_numeric(host: str) -> bool:
     """Whether this is an IPv4 address in dotted form."""
@@ -7,6 +10,17 @@ def is_numeric(host: str) -> bool:
     if len(parts) != 4:
         return False
     return all(part.isdigit() and len(part) < 4 and int(part) < 256 for part in parts)
+
+
+def is_serial(text: str) -> bool:
+    """Whether this can be a printer's serial number: capital letters and digits, 8 to 32 of them."""
+    # Bytes, not characters: each new character would be kept for ever as a name.
+    return 8 <= len(text) <= 32 and all(48 <= byte <= 57 or 65 <= byte <= 90 for byte in text.encode())
+
+
+def plausible(printer: "dict") -> bool:  # type: ignore[type-arg]
+    """Whether the serial number and the address that somebody tells can be a printer's."""
+    return is_serial(printer["serial"]) and is_numeric(printer["host"])
 
 
 def is_loopback(host: str) -> bool:

@@ -5,9 +5,10 @@ import random
 import time
 
 import tls
+from hub.life import Life, rare
 from hub.log import log, log_crash
-from hub.session import ByeError, Session, StaleError
-from hub.tunnel import Buffers
+from hub.session import WELCOME_MS, ByeError, Session, StaleError
+from hub.tunnels import Buffers
 from lib.frames import HandshakeError, WebSocketError
 from lib.websocket import WebSocket
 from lib.wire import UntrustedError, Wire, resolve, within
@@ -17,6 +18,9 @@ from shared_protocol.version import SUBPROTOCOLS
 
 HANDSHAKE_MS = 15_000
 """For TLS and the upgrade together; the chip alone needs more than a second for the former."""
+
+NETWORK_MS = 1_800_000
+"""A board that has found no network for so long has long started over by itself."""
 
 STABLE_MS = 10_000
 """A connection that lived so long was a good one: the next trouble starts with a short wait again."""
@@ -60,7 +64,9 @@ class CloudLink:
     """Keeps one session with the cloud.
 
     What a session serves hangs here: `board`, `config`, `outbox`, the fleet's `links` (id -> PrinterLink) and its
-    `apply(document)`, which makes a configuration run, and `commands`, set by the composition root.
+    `apply(document)`, which makes a configuration run, and `commands`, set by the composition root. `notices` are
+    messages of which only the newest counts: kind -> function that returns its fields, or None when there is nothing
+    to tell. `found` are the printers of the network (`discovery`). `drops` counts connections lost.
     """
 
     def __init__(self, board, config, outbox, fleet, firmware: str) -> None:  # type: ignore[no-untyped-def]
@@ -72,6 +78,11 @@ class CloudLink:
         self.commands: "object | None" = None
         self._message = bytearray(codec.MAX_BINARY)  # every tunnel frame fits, and nearly every text
         self.buffers = Buffers(board.tunnel_window, board.tunnel_pieces)
+        self.life = Life()  # a life of its own, unless the composition root shares one
+        self.notices: "dict" = {}  # type: ignore[type-arg]
+        self.found: "dict[str, tuple]" = {}  # type: ignore[type-arg]
+        self.notices["found"] = self._found
+        self.drops = 0
         self._firmware = firmware
         self._session: "Session | None" = None
         self._context: "tls.SSLContext | None" = None
@@ -79,6 +90,7 @@ class CloudLink:
         self._stale = 0
         self._backoff = Backoff()
         self._refusals = 0
+        self._keys_refused = 0
         self._trouble = ""
         self._repeats = 0
 
@@ -108,6 +120,18 @@ class CloudLink:
         """A printer was added, replaced or removed."""
         if self._session:
             self._session.printer_replaced(printer)
+
+    def notice(self, kind: str) -> None:
+        """Something in `notices` is to be told."""
+        if self._session:
+            self._session.notice(kind)
+
+    def _found(self) -> "dict | None":  # type: ignore[type-arg]
+        names = ("host", "model", "name", "firmware")
+        printers = [dict(zip(names, known)) for known in self.found.values()]
+        for printer, serial in zip(printers, self.found):
+            printer["serial"] = serial
+        return {"printers": printers} if printers else None
 
     async def deliver(self, ident: str, result: "dict") -> bool:  # type: ignore[type-arg]
         """Send a command's result; False when there is no connection that takes it."""
@@ -139,14 +163,17 @@ class CloudLink:
             while True:
                 await asyncio.sleep(3600)
         while True:
+            self.life.promise("cloud", NETWORK_MS)
             await self.board.network(self.config.networks)
             wait, trouble = await self._attempt()
             self._tell(trouble, wait)
+            self.life.promise("cloud", wait)
             await asyncio.sleep_ms(wait)
 
     async def _attempt(self) -> "tuple[int, str]":
         """One connection to its end: how long to wait before the next, and why it ended."""
         started = time.ticks_ms()
+        self.life.promise("cloud", HANDSHAKE_MS + WELCOME_MS)
         try:
             await self._connect_and_serve()
         except HandshakeError as error:
@@ -168,6 +195,8 @@ class CloudLink:
             reason = repr(error)
         finally:
             lived = self._session is not None and time.ticks_diff(time.ticks_ms(), started) > STABLE_MS
+            if self._session is not None:
+                self.drops += 1
             self._session = None
             if lived:
                 self._backoff.reset()
@@ -175,6 +204,12 @@ class CloudLink:
 
     def _refused(self, error: HandshakeError) -> "tuple[int, str]":
         if error.status in (401, 403):
+            identity = self.config.identity
+            if identity.old_key is not None:
+                identity.key, identity.old_key = identity.old_key, identity.key
+                self._keys_refused += 1
+                if self._keys_refused % 2:
+                    return self._backoff.next(), "the cloud does not accept the new key: the other one is tried"
             base = min(REFUSED_MAX_MS, REFUSED_MS << min(self._refusals, 8))
             self._refusals += 1
             return jitter(base, REFUSED_MAX_MS), "the cloud does not accept this hub's key (%d)" % error.status
@@ -206,23 +241,28 @@ class CloudLink:
 
     async def _connect(self) -> WebSocket:
         identity = self.config.identity
-        context = self._tls_context() if identity.tls else None
+        context = self.tls_context() if identity.tls else None
         wire = await Wire.open(resolve(identity.host, identity.port), context, identity.host if context else None)
-        key = identity.key
-        if not key.startswith("pfh_"):
-            key = "pfh_%s_%s" % (identity.hub, key)
         upgrade = WebSocket.connect(
             wire,
             "%s:%d" % (identity.host, identity.port),
             identity.path,
             subprotocols=SUBPROTOCOLS,
-            headers=(("Authorization", "Bearer " + key),),
+            headers=(("Authorization", self.bearer()),),
             limit=max(codec.MAX_TEXT, codec.MAX_BINARY),
             buffer=self._message,
         )
         return await within(wire, HANDSHAKE_MS, upgrade)
 
-    def _tls_context(self) -> "tls.SSLContext":
+    def bearer(self) -> str:
+        """What stands in `Authorization`. A secret."""
+        key = self.config.identity.key
+        if not key.startswith("pfh_"):
+            key = "pfh_%s_%s" % (self.config.identity.hub, key)
+        return "Bearer " + key
+
+    def tls_context(self) -> "tls.SSLContext":
+        """The context of all connections to the cloud. Raises UntrustedError without an authority."""
         if self._context is None:
             authorities = self.config.authorities()
             if not authorities:
@@ -244,6 +284,9 @@ class CloudLink:
             "revision": self.config.revision,
             "sockets": self.board.sockets,
             "max_printers": self.board.max_printers,
+            "target": self.board.target,
+            "reset": self.board.boot_reason,
+            "safe": self.board.safe,
         }
 
     def _lowest_epoch(self) -> int:
@@ -253,7 +296,17 @@ class CloudLink:
 
     def _accept(self, welcome: "dict") -> None:  # type: ignore[type-arg]
         self._epoch, self._stale = welcome["epoch"], 0
-        self._refusals = 0
+        self._refusals = self._keys_refused = 0
         self._trouble = ""
+        if self.config.identity.old_key is not None:
+            self._keep_key()
         self._backoff.least_ms = welcome["backoff_min_ms"]
         self._backoff.most_ms = max(welcome["backoff_min_ms"], welcome["backoff_max_ms"])
+
+    def _keep_key(self) -> None:
+        """Two keys are kept until one was taken. When the flash takes nothing both stay: tried again next time."""
+        with rare("keys") as keys:
+            try:
+                keys.keep_one(self.config)
+            except OSError as error:
+                log("config", "the key in use is not stored alone: %r" % error)

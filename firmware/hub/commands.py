@@ -19,7 +19,7 @@ _WAITING_PER_PRINTER = 9
 _JOURNAL_LINES = 4 * REMEMBERED
 
 # Harmless when done twice, and frequent: they spare the flash.
-_NOT_JOURNALLED = ("refresh", "light")
+_NOT_JOURNALLED = ("refresh", "light", "identify", "logs", "discover", "probe")
 
 _DONE = {"ok": True}
 
@@ -117,12 +117,16 @@ class Journal:
 class Commands:
     """Runs commands on the printers in `links` (id -> PrinterLink) and answers through `deliver`.
 
-    `deliver(fields)` is async: it sends a message `result` and returns whether the connection took it.
+    `deliver(fields)` is async: it sends a message `result` and returns whether the connection took it. A command
+    without a printer is for `hub`, which carries it out as a link would. `then` of an answer is awaited
+    when it has left.
     """
 
-    def __init__(self, path: str, links: "dict", deliver) -> None:  # type: ignore[type-arg, no-untyped-def]
+    def __init__(self, path: str, links: "dict", deliver, hub=None) -> None:  # type: ignore[type-arg, no-untyped-def]
         self._links = links
         self._deliver = deliver
+        self._hub = hub
+        self._then: "dict" = {}  # type: ignore[type-arg]
         self._journal = Journal(path)
         self._running: "set[str]" = set()
         self._queues: "dict[str, list]" = {}  # type: ignore[type-arg]
@@ -146,12 +150,15 @@ class Commands:
             result = await self.run(message, arrived)
         except Exception as error:
             log_crash("commands", error)
-            result = failed("no_answer", "a fault in the hub, look at the printer")
+            result = failed("no_answer", "a fault in the hub: see its log, look at the printer")
             self._journal.remember(ident, result)
         try:
             await self._send(ident, result)
         finally:
             self._running.remove(ident)
+        then = self._then.pop(ident, None)
+        if then is not None:
+            await then()
 
     async def _send(self, ident: str, result: "dict") -> None:  # type: ignore[type-arg]
         if await self._deliver(ident, result):
@@ -177,14 +184,14 @@ class Commands:
         known = self._journal.results.get(ident)
         if known is not None:
             return known
-        printer = message["printer"]
-        if self._links.get(printer) is None:
+        printer = message.get("printer", "")
+        if self._link(printer) is None:
             return self._refuse(ident, "unknown_printer", "this hub has no such printer")
         queue = self._queues.get(printer)
         if queue is None:
             queue = self._queues[printer] = [asyncio.Lock(), 0]
         if queue[1] > _WAITING_PER_PRINTER:
-            return self._refuse(ident, "busy", "too many commands wait for this printer")
+            return self._refuse(ident, "busy", "too many commands wait already")
         queue[1] += 1
         try:
             async with queue[0]:
@@ -194,6 +201,12 @@ class Commands:
             if not queue[1]:
                 del self._queues[printer]
 
+    def _link(self, printer: str):  # type: ignore[no-untyped-def]
+        """Who carries out a command: a printer's link, the hub itself, or None."""
+        if not printer:
+            return self._hub
+        return self._links.get(printer)
+
     def _refuse(self, ident: str, code: str, sentence: str) -> "dict":  # type: ignore[type-arg]
         result = failed(code, sentence)
         self._journal.remember(ident, result)
@@ -202,7 +215,7 @@ class Commands:
     async def _perform(self, message: "dict", arrived: int) -> "dict":  # type: ignore[type-arg]
         ident, name = message["id"], message["name"]
         # Looked up again: the printer may have gone while the command waited.
-        link = self._links.get(message["printer"])
+        link = self._link(message.get("printer", ""))
         if link is None:
             return self._refuse(ident, "unknown_printer", "this hub has no such printer")
         if time.ticks_diff(time.ticks_ms(), arrived) >= message["ttl_ms"]:
@@ -230,5 +243,7 @@ class Commands:
             answer = await link.command(message["name"], message["args"], message.get("expect"), ACK_MS)
         except Exception as error:
             log_crash("commands", error)
-            return failed("no_answer", "a fault in the hub, look at the printer")
+            return failed("no_answer", "a fault in the hub: see its log, look at the printer")
+        if "then" in answer:
+            self._then[message["id"]] = answer["then"]
         return _compact(answer)

@@ -15,7 +15,7 @@ from hub.log import log
 from shared_protocol.messages import CONFIG, NETWORK
 from shared_protocol.schema import ProtocolError
 
-_IDENTITY = "identity.json"
+IDENTITY = "identity.json"
 _NETWORKS = "networks.json"
 _WIFI = "wifi.json"  # of hubs that knew one network
 _PRINTERS = "printers.json"
@@ -32,10 +32,14 @@ class Identity:
     def __init__(self, document: "dict") -> None:  # type: ignore[type-arg]
         for name in ("hub", "key", "cloud"):
             value = document.get(name)
-            if not isinstance(value, str) or not 1 <= len(value) <= 300 or not _plain(value):
+            if not isinstance(value, str) or not 1 <= len(value) <= 300 or not plain(value):
                 raise ValueError("identity: %s is missing or not plain text" % name)
+        old = document.get("old_key")
+        if old is not None and not (isinstance(old, str) and 1 <= len(old) <= 300 and plain(old)):
+            raise ValueError("identity: old_key is not plain text")
         self.hub = document["hub"]
         self.key = document["key"]
+        self.old_key: "str | None" = old
         self.cloud = document["cloud"]
         self.tls, self.host, self.port, self.path = split_url(self.cloud)
         if not self.tls and document.get("insecure") is not True and not is_loopback(self.host):
@@ -43,7 +47,8 @@ class Identity:
             raise ValueError("identity: the cloud must be wss:// unless it is on this machine")
 
 
-def _plain(value: str) -> bool:
+def plain(value: str) -> bool:
+    """Whether this is printable ASCII without blanks."""
     return all("!" <= c <= "~" for c in value)
 
 
@@ -68,12 +73,13 @@ class Config:
         self.revision = document["revision"]
         self.printers = document["printers"]
 
-    def _path(self, name: str) -> str:
+    def path(self, name: str) -> str:
+        """Where a file of the data folder is."""
         return self._folder + "/" + name
 
-    def _read(self, name: str) -> "object | None":
+    def read(self, name: str) -> "object | None":
         """The JSON in a file; None when there is no file, ValueError when it is damaged."""
-        path = self._path(name)
+        path = self.path(name)
         if not exists(path):
             return None
         if os.stat(path)[6] > _MAX_FILE:
@@ -87,7 +93,7 @@ class Config:
 
     def _load_identity(self) -> "Identity | None":
         try:
-            document = self._read(_IDENTITY)
+            document = self.read(IDENTITY)
             if document is None:
                 return None
             if not isinstance(document, dict):
@@ -95,13 +101,13 @@ class Config:
             return Identity(document)
         except ValueError as error:
             # Not the content: it holds the key.
-            log("config", "%s cannot be used: %s" % (_IDENTITY, error))
+            log("config", "%s cannot be used: %s" % (IDENTITY, error))
             return None
 
     def _load_networks(self) -> "list[dict]":  # type: ignore[type-arg]
         for name in (_NETWORKS, _WIFI):
             try:
-                document = self._read(name)
+                document = self.read(name)
                 if document is not None:
                     return _networks_in(document if name == _NETWORKS else {"networks": [document]})  # type: ignore[arg-type]
             except (ValueError, KeyError, TypeError, AttributeError):
@@ -111,12 +117,12 @@ class Config:
 
     def store_networks(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
         """Know these networks and no others (protocol NETWORK, checked). Raises OSError; nothing has changed then."""
-        write_whole(self._path(_NETWORKS), json.dumps({"networks": networks}).encode())
+        write_whole(self.path(_NETWORKS), json.dumps({"networks": networks}).encode())
         self.networks = networks
 
     def _load_pins(self) -> "dict[str, str]":
         try:
-            document = self._read(_PINS)
+            document = self.read(_PINS)
             if document is None:
                 return {}
             if not isinstance(document, dict):
@@ -129,7 +135,7 @@ class Config:
     def _load_printers(self) -> "tuple[dict, bool]":  # type: ignore[type-arg]
         for name in (_PRINTERS, _PRINTERS_OLD):
             try:
-                document = self._read(name)
+                document = self.read(name)
                 if document is not None:
                     CONFIG.check(document, "")
                     return document, name == _PRINTERS  # type: ignore[return-value]
@@ -144,8 +150,8 @@ class Config:
         self._retire_pins(document["printers"])
         self.revision = document["revision"]
         self.printers = document["printers"]
-        path = self._path(_PRINTERS)
-        old = self._path(_PRINTERS_OLD)
+        path = self.path(_PRINTERS)
+        old = self.path(_PRINTERS_OLD)
         if self._printers_good:
             # A cut between the two renames leaves no new file, but the old one, which is read then.
             os.rename(path, old)
@@ -179,13 +185,13 @@ class Config:
 
     def _store_pins(self, pins: "dict[str, str]") -> None:
         self._pins = pins
-        write_whole(self._path(_PINS), json.dumps(pins).encode())
+        write_whole(self.path(_PINS), json.dumps(pins).encode())
 
     def authorities(self) -> "list[bytes]":
         """The certificates (DER) that the cloud's certificate must lead to: every *.der in the folder."""
         found = []
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".der"):
-                with open(self._path(name), "rb") as file:
+                with open(self.path(name), "rb") as file:
                     found.append(file.read())
         return found

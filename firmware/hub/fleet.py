@@ -13,8 +13,9 @@ if MYPY:
 class Fleet:
     """`links` (printer id -> PrinterLink) is what the other parts share. `cloud` is set by the composition root."""
 
-    def __init__(self, board, config, outbox) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, board, config, outbox, life) -> None:  # type: ignore[no-untyped-def]
         self._board = board
+        self._life = life
         self._config = config
         self._outbox = outbox
         self._entries: "dict[str, dict]" = {}  # type: ignore[type-arg]
@@ -59,6 +60,7 @@ class Fleet:
         new = None
         if entry is not None:
             new = PrinterLink(dict(entry), self._on_change, self._on_transition, self._gate, self._board.uptime_ms)
+            new.life = self._life
             self.links[ident] = new
             self._entries[ident] = entry
         asyncio.create_task(self._exchange(ident, old, new))

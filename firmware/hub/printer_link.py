@@ -8,9 +8,10 @@ import asyncio
 import gc
 import random
 
-from hub import bambu, requests
+from hub import answers, bambu
+from hub.life import TIGHT, Life, rare
 from hub.log import log, log_crash
-from hub.printer_session import PrinterSession, Unacceptable
+from hub.printer_session import PORT, PrinterSession, Unacceptable
 from lib.mqtt import MqttError
 
 from shared_protocol.status import BUSY, READY, delta, urgent
@@ -28,21 +29,21 @@ _STABLE_MS = 30_000
 _ENOUGH_MS = 5_000
 
 
-# Boards without external memory, and tests. With megabytes a collection costs more than it saves.
-_TIGHT = gc.mem_alloc() + gc.mem_free() < 1_000_000
+# With megabytes a collection costs more than it saves.
 _LARGE_REPORT = 2048
 
 
 class _Pending:
     """The command under way: what it waits for, and what came of it."""
 
-    def __init__(self, name: str, args: dict, request: dict, status: dict) -> None:  # type: ignore[type-arg]
+    def __init__(self, name: str, args: dict, request: dict, already: bool, happened) -> None:  # type: ignore[type-arg, no-untyped-def]
         self.name = name
         self.args = args
         self.section = next(iter(request))
         self.command = request[self.section]["command"]
         self.sequence = request[self.section]["sequence_id"]
-        self.already = requests.happened(name, args, status)
+        self.already = already
+        self.happened = happened
         self.result: "dict | None" = None  # type: ignore[type-arg]
         self.done = asyncio.Event()
 
@@ -92,9 +93,16 @@ class PrinterLink:
         self._known_state: "str | None" = None
         self._turn = asyncio.Lock()
         self._pending: "_Pending | None" = None
+        self._name = "printer " + entry["id"][-24:]
+        self.life = Life()  # a life of its own, unless the fleet shares one
         self.status = {"link": "off" if entry.get("off") else "connecting"}
         if self._pin:
             self.status["cert"] = self._pin
+
+    @property
+    def address(self) -> "tuple[str, int]":
+        """Where the printer is."""
+        return self._entry["host"], self._entry.get("port", PORT)
 
     # ---- life -----------------------------------------------------------------------------------------------------
 
@@ -120,6 +128,15 @@ class PrinterLink:
                 pass
 
     async def _live(self) -> None:
+        try:
+            await self._connect_for_ever()
+        finally:
+            self.life.done(self._name)
+
+    def _alive(self, next_ms: int) -> None:
+        self.life.promise(self._name, next_ms)
+
+    async def _connect_for_ever(self) -> None:
         failures = refusals = 0
         while not self._stopping:
             began = self._clock()
@@ -136,6 +153,7 @@ class PrinterLink:
             await self._rest(pause * random.randint(80, 120) // 100)
 
     async def _rest(self, pause_ms: int) -> None:
+        self._alive(pause_ms)
         try:
             await asyncio.wait_for_ms(self._wake.wait(), pause_ms)
         except asyncio.TimeoutError:
@@ -149,6 +167,7 @@ class PrinterLink:
         self._first_at = None
         self._garbled = 0
         session = PrinterSession(self._entry, self._pin, self._gate, self._report, self._doubt)
+        session.alive = self._alive
         self._session = session
         link, problem, refused = "offline", "", False
         try:
@@ -193,14 +212,14 @@ class PrinterLink:
             if self._garbled == 1:
                 log("printer " + self._serial, "a report of %d bytes cannot be read" % len(payload))
             return False
-        for answer in requests.answers(report):
+        for answer in answers.answers(report):
             self._answer(*answer)
         known = bambu.merge(self._state, report)
         pending = self._pending
         if pending is not None and pending.name == "refresh" and bambu.is_full(report.get("print")):
             pending.settle(None)
         del report  # ten times the size of what is made of it
-        if _TIGHT and len(payload) > _LARGE_REPORT:
+        if TIGHT and len(payload) > _LARGE_REPORT:
             gc.collect()  # what is kept would otherwise settle behind it, and leave the heap in small pieces
         self._fresh = self._fresh or self._told_everything()
         if self._fresh:
@@ -238,7 +257,7 @@ class PrinterLink:
         if new["state"] in ("running", "pause") or (self._known_state in BUSY and new["state"] not in BUSY):
             session.job_runs()
         pending = self._pending
-        if pending is not None and not pending.already and requests.happened(pending.name, pending.args, new):
+        if pending is not None and not pending.already and pending.happened(pending.name, pending.args, new):
             self._state["obeyed"] = True
             pending.settle(None)
         self._tell(new)
@@ -284,23 +303,29 @@ class PrinterLink:
             refusal = self._refusal(name, expect)
             if refusal is not None:
                 return refusal
-            session = self._session
-            try:
-                request = requests.request(name, args, session.next_sequence(), self.status)
-            except KeyError:
-                return _failed("unknown_command", "This hub's firmware does not know the command.")
-            except ValueError as error:
-                return _failed("invalid", str(error))
-            pending = self._pending = _Pending(name, args, request, self.status)
-            if name == "start":
-                session.job_sent()
-            try:
-                result = await self._carry(session, pending, request, timeout_ms)
-            finally:
-                self._pending = None
-            if result.get("code") in ("rejected", "locked"):
-                session.job_runs()
-            return result
+            with rare("requests") as requests:
+                return await self._command(requests, name, args, timeout_ms)
+
+    async def _command(self, requests, name: str, args: dict, timeout_ms: int) -> dict:  # type: ignore[type-arg, no-untyped-def]
+        session = self._session
+        try:
+            request = requests.request(name, args, session.next_sequence(), self.status)
+        except KeyError:
+            return _failed("unknown_command", "This hub's firmware does not know the command.")
+        except ValueError as error:
+            return _failed("invalid", str(error))
+        pending = self._pending = _Pending(
+            name, args, request, requests.happened(name, args, self.status), requests.happened
+        )
+        if name == "start":
+            session.job_sent()
+        try:
+            result = await self._carry(session, pending, request, timeout_ms)
+        finally:
+            self._pending = None
+        if result.get("code") in ("rejected", "locked"):
+            session.job_runs()
+        return result
 
     def _refusal(self, name: str, expect: "list | None") -> "dict | None":  # type: ignore[type-arg]
         link = self.status["link"]
@@ -316,7 +341,7 @@ class PrinterLink:
             return _failed("busy", "The printer is in state %s and takes no new job." % state)
         if bambu.locked_now(self._state) and name not in ("refresh", "light"):
             # It would answer "success" to some commands and not obey them.
-            return _failed("locked", requests.LOCKED)
+            return _failed("locked", answers.LOCKED)
         return None
 
     async def _carry(self, session, pending: _Pending, request: dict, timeout_ms: int) -> dict:  # type: ignore[type-arg, no-untyped-def]

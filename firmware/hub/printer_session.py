@@ -12,7 +12,7 @@ import os
 import time
 from binascii import hexlify
 
-from hub import requests
+from hub import answers
 from lib.mqtt import MqttError, RefusedError, Session, random_id
 from lib.wire import UntrustedError, Wire, pinned_context, resolve, within
 from lib.x509 import common_name
@@ -29,6 +29,8 @@ _LOGIN_MS = 15_000
 # come to its end by then is waiting for its printer, and must not hold up the others.
 _GATE_MS = 2_500
 _SUBSCRIBE_MS = 5_000
+# All of the way in, with the handshakes of others before ours.
+_WAY_IN_MS = 60_000
 _GOODBYE_MS = 500
 
 # A printer without power leaves TCP hanging: it must be shown offline within 10 s.
@@ -69,6 +71,8 @@ class PrinterSession:
     *pin* is the SHA-256 of its certificate in hex, "" to take what it shows, if the name on it is the serial number.
     *on_report(payload)* is called for every message and says whether it was a status. *on_doubt(problem)* is called
     when the printer gives no sign of life although the connection is kept, and with None when it does again.
+    `alive(ms)`, which may be set, is called while all goes its way: it will be
+    called again within so many milliseconds, or `run` ends.
     `cert` is the certificate it showed, `up` tells that it has let us in. Who reads the reports sets `complete` when
     the printer has told everything.
     """
@@ -82,6 +86,7 @@ class PrinterSession:
         self._gate = gate
         self._on_report = on_report
         self._on_doubt = on_doubt
+        self.alive = lambda ms: None
         self._wire: "Wire" = None  # type: ignore[assignment]
         self._mqtt: "Session" = None  # type: ignore[assignment]
         self._closing = False
@@ -102,6 +107,7 @@ class PrinterSession:
 
     async def run(self) -> None:
         """Connect, log in, ask for everything, and stay until the connection ends, which is an exception."""
+        self.alive(_WAY_IN_MS)
         try:
             await self._open()
             reader = asyncio.create_task(self._read())
@@ -176,7 +182,7 @@ class PrinterSession:
         if not await self._mqtt.subscribe("device/%s/report" % self._serial, _SUBSCRIBE_MS):
             raise self._error or OSError(errno.ETIMEDOUT)
         self._connected = self._last_report = time.ticks_ms()
-        await self.publish(requests.get_version(self.next_sequence()))
+        await self.publish(answers.get_version(self.next_sequence()))
         await self.ask()
 
     # ---- while it lasts -------------------------------------------------------------------------------------------
@@ -200,6 +206,7 @@ class PrinterSession:
                 await asyncio.wait_for_ms(self._ended.wait(), _TICK_MS)
             except asyncio.TimeoutError:
                 pass
+            self.alive(_DEAD_MS)
             if self._ended.is_set():
                 raise self._error or OSError(errno.ECONNABORTED)
             now = time.ticks_ms()
@@ -255,7 +262,7 @@ class PrinterSession:
     async def ask(self) -> None:
         """Ask for a full report. Small printers take it ill when that happens often."""
         self._last_asked = time.ticks_ms()
-        await self.publish(requests.push_all(self.next_sequence()))
+        await self.publish(answers.push_all(self.next_sequence()))
 
     async def publish(self, request: dict):  # type: ignore[type-arg, no-untyped-def]
         """Send a request with QoS 1; its receipt. A printer that does not take it in time is cut off."""

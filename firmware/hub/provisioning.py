@@ -11,6 +11,8 @@ from hub import claim
 from hub.config import Config
 from hub.log import log, log_crash
 from hub.pairing_service import PairingService
+from hub.panel import Panel
+from hub.wipe import wipe
 
 from shared_protocol import pairing
 
@@ -22,6 +24,7 @@ TRIES = 3
 """A network just joined may need a moment until it carries anything."""
 
 _PAUSE_MS = 2_000
+_TICK_MS = 100
 
 
 class Setup:
@@ -33,6 +36,8 @@ class Setup:
         self.secret = board.device()
         self.service = PairingService(self.secret, firmware, self._boxed)
         self.done = asyncio.Event()
+        self.panel = Panel(board, lambda: "setup")
+        self.panel.held = self._forget
         self.firmware = firmware
 
     async def run(self) -> None:
@@ -42,10 +47,24 @@ class Setup:
         gc.collect()
         tasks = [asyncio.create_task(self._carry(transport)) for transport in transports(self)]
         log("setup", "waiting for somebody with the label of %s" % pairing.shown(self.service.device))
-        await self.done.wait()
-        await asyncio.sleep_ms(DONE_MS)
+        while not self.done.is_set():
+            self._beat()
+            await asyncio.sleep_ms(_TICK_MS)
+        for _ in range(DONE_MS // _TICK_MS):
+            self._beat()
+            await asyncio.sleep_ms(_TICK_MS)
         for task in tasks:
             task.cancel()
+
+    def _beat(self) -> None:
+        self.board.feed()
+        self.board.uptime_ms()  # keeps the count of a clock that wraps
+        self.panel.tick()
+
+    def _forget(self) -> None:
+        """The button was held: forget what there may be, such as a network, and begin anew."""
+        wipe(self.board)
+        self.board.reset("release")
 
     async def _carry(self, transport) -> None:  # type: ignore[no-untyped-def]
         try:

@@ -1,18 +1,15 @@
-"""Commands of the cloud -> requests to a printer, and what the printer's answers mean. Pure: no input or output.
+"""Commands of the cloud -> requests to a printer, and how a status shows their effect. Pure: no input or output.
+Needed only while a command is under way.
 
 Commands and their arguments are those of `shared_protocol.messages.COMMANDS`; what the printer takes is in the
 reference of its protocol, section 3. Booleans stay JSON booleans: a printer misreads numbers in their place.
 """
 
-from hub.lenient import integer, text
 from hub.models import DUAL_NOZZLE, LIDAR, NO_VIBRATION_CALIBRATION
 from hub.trays import unit_of
 
 from shared_protocol.status import BUSY, EXTERNAL_TRAY, NO_TRAY, READY
 
-_UNAUTHORISED = (84033543, 84033548)
-_NOT_VERIFIED = "mqtt message verify failed"
-LOCKED = "The printer refuses commands: enable Developer Mode on its screen."
 _FAN_PORTS = {"part": 1, "aux": 2, "chamber": 3}
 _HT = 128
 
@@ -26,16 +23,6 @@ def request(name: str, args: dict, sequence: str, status: dict) -> dict:  # type
     section, body = _BUILDERS[name](args, status)
     body["sequence_id"] = sequence
     return {section: body}
-
-
-def get_version(sequence: str) -> dict:  # type: ignore[type-arg]
-    """Ask for model, firmware and modules."""
-    return {"info": {"sequence_id": sequence, "command": "get_version"}}
-
-
-def push_all(sequence: str) -> dict:  # type: ignore[type-arg]
-    """Ask for a full report. There is no answer but the report."""
-    return {"pushing": {"sequence_id": sequence, "command": "pushall", "version": 1, "push_target": 1}}
 
 
 def _print(command: str, **fields: object) -> tuple:  # type: ignore[type-arg]
@@ -203,43 +190,6 @@ _BUILDERS = {
     "ams_control": lambda args, status: _print("ams_control", param=args["action"]),
     "ams_tray": _ams_tray,
 }
-
-
-def answers(report: dict) -> list:  # type: ignore[type-arg]
-    """The answers to commands in a report: [(section, command, sequence, code, message)].
-
-    *code* is None for success, else `locked` (the printer wants signed commands: Developer Mode is off) or
-    `rejected`, with the printer's reason as *message*.
-    """
-    found = []
-    for section in ("print", "system", "info", "camera", "xcam"):
-        body = report.get(section)
-        if not isinstance(body, dict):
-            continue
-        command = text(body.get("command"), 40)
-        if command and command != "push_status":
-            code, message = _verdict(body)
-            found.append((section, command, text(body.get("sequence_id"), 16) or "", code, message))
-    return found
-
-
-def _verdict(body: dict) -> tuple:  # type: ignore[type-arg]
-    reason = text(body.get("reason"), 200) or ""
-    error = integer(body.get("err_code"), -(1 << 31), 0xFFFFFFFF) or 0
-    if _UNAUTHORISED[0] <= error <= _UNAUTHORISED[1] or reason.lower() == _NOT_VERIFIED:
-        return "locked", LOCKED
-    result = (text(body.get("result"), 16) or "").lower()
-    failure = integer(body.get("errno"), -(1 << 31), 0x7FFFFFFF) or 0
-    if result.startswith("fail") or error or failure < 0:
-        return "rejected", reason or "The printer refused the command (%s)." % (_code(error) or failure or result)
-    return None, ""
-
-
-def _code(error: int) -> str:
-    if not error:
-        return ""
-    digits = "%08X" % (error & 0xFFFFFFFF)
-    return digits[:4] + "_" + digits[4:]
 
 
 def happened(name: str, args: dict, status: dict) -> bool:  # type: ignore[type-arg]

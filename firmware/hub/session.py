@@ -13,7 +13,7 @@ import time
 from hub.commands import failed
 from hub.log import log, log_crash
 from hub.pace import Pace
-from hub.tunnel import Tunnels
+from hub.tunnels import Tunnels
 from lib.wire import within
 
 from shared_protocol import codec
@@ -45,6 +45,7 @@ class Session:
         self._wake = asyncio.Event()
         self._reader = hub.outbox.reader()
         self._events = True
+        self._notices = set(hub.notices)
         self._beat_ms = self._dead_ms = 0
         self.welcome: "dict" = {}  # type: ignore[type-arg]
         self.pace = Pace(hub.links, 5000)
@@ -96,6 +97,7 @@ class Session:
             self._wake.set()
             for task in tasks:
                 task.cancel()
+            self._hub.life.done("sender")
 
     async def _guard(self, work) -> None:  # type: ignore[no-untyped-def]
         """A task beside the receiver: when it ends, so does the connection."""
@@ -178,6 +180,11 @@ class Session:
         self._events = True
         self._wake.set()
 
+    def notice(self, kind: str) -> None:
+        """The newest message of a kind in the hub's `notices` is to be sent."""
+        self._notices.add(kind)
+        self._wake.set()
+
     def status_changed(self, printer: str, urgent: bool) -> None:
         """A printer's status is different."""
         self.pace.changed(printer, urgent)
@@ -189,16 +196,21 @@ class Session:
         self._wake.set()
 
     async def _send_loop(self) -> None:
+        life = self._hub.life
         while True:
             self._wake.clear()
+            # A connection that takes nothing is closed after `dead_ms`: who waits longer for it hangs.
+            life.promise("sender", self._dead_ms)
             if not await self._send_one():
+                pause = self.pace.wait_ms()
+                life.promise("sender", pause)
                 try:
-                    await asyncio.wait_for_ms(self._wake.wait(), self.pace.wait_ms())
+                    await asyncio.wait_for_ms(self._wake.wait(), pause)
                 except asyncio.TimeoutError:
                     pass  # something is due
 
     async def _send_one(self) -> bool:
-        """Send the next event or status; False when neither waits."""
+        """Send the next event, status or notice; False when nothing waits."""
         if self._events:
             self._events = False
             event = self._reader.next()
@@ -207,10 +219,16 @@ class Session:
                 await self._say("event", **event)
                 return True
         status = self.pace.next()
-        if status is None:
+        if status is not None:
+            printer, full, data = status
+            await self._say("status", printer=printer, full=full, data=data)
+            return True
+        if not self._notices:
             return False
-        printer, full, data = status
-        await self._say("status", printer=printer, full=full, data=data)
+        kind = self._notices.pop()
+        fields = self._hub.notices[kind]()
+        if fields is not None:
+            await self._say(kind, **fields)
         return True
 
     async def _beat_loop(self) -> None:
@@ -232,6 +250,7 @@ class Session:
         while True:
             now = time.ticks_ms()
             # Nothing taken for so long means that our beats do not leave: as dead as nothing received.
+            self._hub.life.promise("cloud", self._dead_ms)
             silent = max(time.ticks_diff(now, wire.last_rx), time.ticks_diff(now, wire.last_tx) - self._beat_ms)
             if silent >= self._dead_ms:
                 wire.close(errno.ETIMEDOUT)

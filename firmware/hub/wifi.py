@@ -13,8 +13,8 @@ from hub.log import log
 LEAST_MS = 1_000
 MOST_MS = 30_000
 
-PATIENCE = 40
-"""Rounds without any network, some twenty minutes; then the board starts over, which cures a radio that hangs."""
+PATIENCE = 20
+"""Rounds without any network, ten minutes or more; then the board starts over, which cures a radio that hangs."""
 
 SENTENCES = {
     "no_network": "not in range",

@@ -19,6 +19,9 @@ from tools.sample_file import PRESETS, build_sample
 
 FOUND: JSON = {"serial": "01P00A000000001", "host": "192.168.1.99", "model": "C12", "name": "Left", "firmware": "01.07"}
 
+SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For what asks nothing new of a database."""
+
 
 @pytest.fixture
 async def cloud(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
@@ -35,6 +38,7 @@ def path_of(paired: JSON, verb: str = "") -> str:
     return f"/api/hubs/{paired['hub']}" + (f"/{verb}" if verb else "")
 
 
+@SQLITE
 async def test_restart_identify_and_discover_reach_the_hub(cloud: Cloud, paired: JSON) -> None:
     operator = await cloud.person("operator")
     async with living(cloud, paired["hub"], paired["key"]) as hub:
@@ -51,6 +55,7 @@ async def test_restart_identify_and_discover_reach_the_hub(cloud: Cloud, paired:
         assert len({one["id"] for one in hub.told if one["name"] == "restart"}) == 2
 
 
+@SQLITE
 async def test_a_hub_that_is_away_is_told_nothing_and_that_is_said(cloud: Cloud, paired: JSON) -> None:
     bodies: dict[str, Any] = {
         "identify": {"seconds": 1},
@@ -66,6 +71,7 @@ async def test_a_hub_that_is_away_is_told_nothing_and_that_is_said(cloud: Cloud,
     assert (hub["rotating"], hub["releasing"]) == (False, False)
 
 
+@SQLITE
 async def test_a_hub_that_does_not_answer_may_have_done_it(
     cloud: Cloud, paired: JSON, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +82,7 @@ async def test_a_hub_that_does_not_answer_may_have_done_it(
         assert await cloud.owner.refused("GET", path_of(paired, "logs")) == (502, "broken")
 
 
+@SQLITE
 async def test_an_older_firmware_says_what_it_cannot(cloud: Cloud, paired: JSON) -> None:
     answers: dict[str, JSON | None] = {"identify": {"ok": False, "code": "unknown_command"}}
     async with living(cloud, paired["hub"], paired["key"], answers):
@@ -103,6 +110,7 @@ async def test_logs_are_fetched_and_crashes_are_kept(cloud: Cloud, paired: JSON)
     assert (found["items"][0]["part"], found["items"][0]["boot"]) == ("cloud", "boot0001")
 
 
+@SQLITE
 async def test_wifi_networks_reach_the_hub_and_their_passwords_nobody_else(cloud: Cloud, paired: JSON) -> None:
     networks = [
         {"ssid": "Farm", "password": "a secret of ours"},
@@ -153,6 +161,7 @@ async def test_a_key_is_rotated_in_two_steps_and_seen_by_nobody(cloud: Cloud, pa
     assert key not in str((logs, audit, answer))
 
 
+@SQLITE
 async def test_a_key_that_the_hub_refuses_is_withdrawn(cloud: Cloud, paired: JSON) -> None:
     answers: dict[str, JSON | None] = {"key": {"ok": False, "code": "failed", "message": "The disk is full."}}
     async with living(cloud, paired["hub"], paired["key"], answers) as hub:
@@ -162,6 +171,7 @@ async def test_a_key_that_the_hub_refuses_is_withdrawn(cloud: Cloud, paired: JSO
         await cloud.owner.ok("POST", path_of(paired, "rotate-key"))
 
 
+@SQLITE
 async def test_a_revoked_hub_gets_no_key(cloud: Cloud, paired: JSON) -> None:
     async with living(cloud, paired["hub"], paired["key"]) as hub:
         assert (await cloud.owner.ok("POST", path_of(paired, "revoke")))["revoked"]
@@ -194,6 +204,7 @@ async def test_a_hub_that_refuses_to_forget_stays_ours(cloud: Cloud) -> None:
     assert await cloud.owner.refused("POST", "/api/pairings", asked) == (409, "already_owned")
 
 
+@SQLITE
 async def test_a_hub_is_not_released_under_a_job(cloud: Cloud, paired: JSON) -> None:
     printer = await cloud.printer(hub_id=paired["hub"])
     _, file = await cloud.owner.upload(build_sample(PRESETS["bracket_p1s"]))
@@ -317,6 +328,7 @@ class watching:  # noqa: N801 - reads as what it does
         return
 
 
+@SQLITE
 async def test_a_hub_that_is_added_renamed_and_removed_is_so_on_the_page(cloud: Cloud) -> None:
     async with watching(cloud) as browser:
         hub = await cloud.hub("Shelf")
@@ -389,6 +401,7 @@ async def shown(cloud: Cloud, paired: JSON, host: str) -> None:
     await eventually(told)
 
 
+@SQLITE
 @pytest.mark.parametrize("why", ["online", "unpinned", "disconnected"])
 async def test_a_printer_is_not_followed_where_a_stranger_could_lead_it(cloud: Cloud, paired: JSON, why: str) -> None:
     printer = await cloud.printer(FOUND["serial"], hub_id=paired["hub"], connect=why != "disconnected")
@@ -405,6 +418,30 @@ async def test_a_printer_is_not_followed_where_a_stranger_could_lead_it(cloud: C
             await hub.until(lambda: [one["host"] for one in hub.config["printers"]] == [FOUND["host"]])
 
 
+@SQLITE
+async def test_what_a_hub_heard_before_it_was_away_leads_no_printer_astray(cloud: Cloud, paired: JSON) -> None:
+    """Somebody has corrected the address meanwhile; what was heard last week says otherwise."""
+    printer = await cloud.printer(FOUND["serial"], hub_id=paired["hub"])
+    async with living(cloud, paired["hub"], paired["key"]) as hub:
+        await hub.say("found", printers=[FOUND])
+        await shown(cloud, paired, FOUND["host"])
+    await pinned(cloud, printer["id"])
+    offline = {"link": "offline", "state": "idle"}
+    async with living(cloud, paired["hub"], paired["key"]) as hub:
+        await hub.say("status", printer=printer["id"], full=True, data=offline)
+
+        async def told() -> bool:
+            seen = await cloud.owner.ok("GET", f"/api/printers/{printer['id']}/status")
+            return bool(seen["live"].get("link") == "offline")
+
+        await eventually(told)
+        await cloud.owner.ok("GET", path_of(paired, "found"))
+        assert await address(cloud, printer) == printer["ip_address"]
+        await hub.say("found", printers=[FOUND])  # heard now, it is news
+        await hub.until(lambda: [one["host"] for one in hub.config["printers"]] == [FOUND["host"]])
+
+
+@SQLITE
 async def test_a_printer_is_tried_before_it_is_added(cloud: Cloud, paired: JSON) -> None:
     good = {"ok": True, "data": {"serial": "01P1", "model": "C12", "cert": "ab"}}
     body = {"host": "10.0.0.3", "access_code": "12345678", "serial": "01P1", "port": 8884}

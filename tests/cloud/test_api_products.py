@@ -99,6 +99,21 @@ async def test_what_a_product_names_must_be_there(cloud: Cloud) -> None:
     assert await stranger.refused("GET", PATH + made["id"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("sent", [["N1", "P1S", "A1 mini"], '["N1", "P1S", "A1 mini"]'])
+async def test_printers_are_preferred_by_model_as_the_old_dashboard_sends_them(cloud: Cloud, sent: Any) -> None:
+    made = await product(cloud, printer_priority=sent)
+    assert made["printer_priority"] == ["N1", "P1S", "A1 mini"]
+    same = {"name": "Renamed", "printer_priority": made["printer_priority"]}
+    assert (await cloud.owner.ok("PUT", PATH + made["id"], same))["printer_priority"] == ["N1", "P1S", "A1 mini"]
+    for empty in ("", "null", None):
+        changed = await cloud.owner.ok("PATCH", PATH + made["id"], {"printer_priority": empty})
+        assert changed["printer_priority"] is None
+    for bad in ("N1", '{"a": 1}', "[1]", "[" * 9000):
+        assert await cloud.owner.refused("PATCH", PATH + made["id"], {"printer_priority": bad}) == (422, "invalid")
+    status = await cloud.owner.refused("PATCH", PATH + made["id"], {"printer_priority": '["Ender 3"]'})
+    assert status == (422, "unknown_reference")
+
+
 async def test_a_product_shows_what_it_is_printed_from(cloud: Cloud) -> None:
     made = await product(cloud)
     _, mine = await cloud.owner.upload(SAMPLE, "mine.gcode.3mf")
@@ -193,6 +208,11 @@ async def test_colours_of_the_old_notation_are_taken_apart(cloud: Cloud) -> None
         ("Black | 00ff00FF", ("Black", "#00FF00")),
         ("#1f8b4c", ("#1F8B4C", "#1F8B4C")),
         ("|#ffffff", ("#FFFFFF", "#FFFFFF")),
+        ("Galaxy Black|null", ("Galaxy Black", None)),
+        ("Black | undefined", ("Black", None)),
+        ("Black|", ("Black", None)),
+        ("#1f8b4c|null", ("#1F8B4C", "#1F8B4C")),
+        ("|null", ("|null", None)),
         ("Black|shiny", ("Black|shiny", None)),
         ("", ("", None)),
     ],

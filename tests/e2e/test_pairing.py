@@ -83,8 +83,8 @@ async def phone(farm: Farm, tmp_path: Path) -> AsyncIterator[Phone]:
     radio = tmp_path / "radio.json"
     radio.write_text(json.dumps([FARM_WIFI, {"ssid": "Tired", "password": "secret123", "dhcp": False}]))
     async with BleBridge.open() as bridge:
-        environ = {"PF_BLE": bridge.address, "PF_RADIO": str(radio), "PF_PAGE": str(free_port())}
-        hub = HubProcess.unpaired(tmp_path / "hub", environ=environ)
+        extra = {"PF_BLE": bridge.address, "PF_RADIO": str(radio), "PF_PAGE": str(free_port())}
+        hub = HubProcess.unpaired(tmp_path / "hub", extra=extra)
         async with hub:
             await bridge.connected()
             yield Phone(farm, bridge, hub)

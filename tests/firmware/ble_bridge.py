@@ -1,7 +1,7 @@
 """The radio's other side for a hub process that waits to be set up: its Bluetooth, as firmware/hub/board/ble_unix.py.
 
 async with BleBridge.open() as bridge:
-    hub = HubProcess.unpaired(folder, environ={"PF_BLE": bridge.address})
+    hub = HubProcess.unpaired(folder, extra={"PF_BLE": bridge.address})
     await hub.start()
     await bridge.connected()
     info = json.loads(await bridge.read(pairing.INFO_UUID))

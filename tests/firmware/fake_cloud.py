@@ -131,6 +131,7 @@ class FakeCloud:
         self.script: Script | None = None
         self.welcome: dict[str, Any] = {}
         self.refusal: tuple[int, dict[str, str], bytes] | None = None
+        self.key = ""  # the only one accepted, when set
         self.requests: list[Headers] = []
         self.hubs: asyncio.Queue[Hub] = asyncio.Queue()
         self.epoch = 0
@@ -174,6 +175,8 @@ class FakeCloud:
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         self.requests.append(request.headers)
         assert request.path == PATH
+        if self.key and request.headers.get("Authorization") != "Bearer " + self.key:
+            return connection.respond(HTTPStatus.UNAUTHORIZED, "")
         if self.refusal is None:
             return None
         status, headers, body = self.refusal

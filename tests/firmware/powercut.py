@@ -54,14 +54,23 @@ class Flash:
             self._spend()
             return 0
 
-def run_to_cut(scenario, check, blocks=128):
-    """Run `scenario()` on a fresh flash with the power cut at every operation in turn; `check()` after each
-    restart. Returns how many cuts there were."""
+def prepared(prepare, blocks):
+    """The content of a flash on which `prepare()` has run."""
+    flash = Flash(blocks)
+    vfs.VfsLfs2.mkfs(flash)
+    vfs.mount(vfs.VfsLfs2(flash), "/chip")
+    prepare()
+    vfs.umount("/chip")
+    return flash.data
+
+def run_to_cut(scenario, check, blocks=128, prepare=lambda: None):
+    """Run `scenario()` on a flash, on which `prepare()` has run, with the power cut at every operation in turn;
+    `check()` after each restart. Returns how many cuts there were."""
+    image = prepared(prepare, blocks)
     cut = 0
     while True:
         flash = Flash(blocks)
-        vfs.VfsLfs2.mkfs(flash)
-        flash.operations = 0
+        flash.data[:] = image
         flash.budget = cut
         fs = vfs.VfsLfs2(flash)
         vfs.mount(fs, "/chip")

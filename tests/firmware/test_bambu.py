@@ -388,7 +388,7 @@ def test_no_report_raises_or_makes_a_status_that_the_protocol_refuses(reports: l
             if isinstance(report.get(section), dict):
                 report[section].setdefault("command", "push_status" if section == "print" else "get_version")
         bambu.merge(state, report)
-        firmware_module("hub.requests").answers(report)
+        firmware_module("hub.answers").answers(report)
         status = bambu.normalise(state)
         STATUS.check(status, "status")
         json.dumps(status).encode()
@@ -399,7 +399,7 @@ async def test_random_reports_under_the_real_interpreter_within_a_small_heap() -
         f"KEYS = {KEYS!r}\n"
         """
 import gc, json, random
-from hub import bambu, requests
+from hub import answers, bambu
 from shared_protocol.status import STATUS
 random.seed(20261122)
 ODD = ("RUNNING", "IDLE", "0", "15", "255", "ffffffffff", "-48dBm", "9" * 400, "1e9", "nan", "", "a" * 500, "\\ud83d",
@@ -422,7 +422,7 @@ state = bambu.new_state("01P00A000000001")
 for i in range(600):
     one = report()
     bambu.merge(state, one)
-    requests.answers(one)
+    answers.answers(one)
     status = bambu.normalise(state)
     STATUS.check(status, "status")
     json.dumps(status)

@@ -47,6 +47,9 @@ async def test_the_order_after_connecting(cloud: FakeCloud, hub: HubProcess) -> 
         "revision": 0,
         "sockets": 10,
         "max_printers": 6,
+        "target": "unix",
+        "reset": "start",
+        "safe": False,
     }
     assert re.fullmatch("[0-9a-f]{16}", link.hello["boot"])
     assert link.log[0] == {"kind": "configured", "revision": 3}

@@ -307,8 +307,8 @@ async def test_a_hub_that_hung_and_goes_on_finds_its_way_back(cloud: FakeCloud, 
 async def test_a_part_that_falls_is_told_and_started_again() -> None:
     program = """
 import asyncio
-import hub.app
-hub.app._RESTART_MS = 5
+import hub.life
+hub.life.RESTART_MS = 5
 count = [0]
 async def part():
     count[0] += 1
@@ -318,7 +318,7 @@ async def part():
         return
     await asyncio.sleep(60)
 async def main():
-    task = asyncio.create_task(hub.app.supervise("part", part))
+    task = asyncio.create_task(hub.life.supervise("part", part))
     for _ in range(500):
         await asyncio.sleep_ms(2)
         if count[0] == 3:

@@ -1,4 +1,4 @@
-"""hub/requests.py: what printers are told, and what their answers mean."""
+"""hub/requests.py and hub/answers.py: what printers are told, and what their answers mean."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shared_protocol.messages import COMMANDS
 from tests.firmware.pure import firmware_module
 
 requests = firmware_module("hub.requests")
+answers = firmware_module("hub.answers")
 
 START: dict[str, Any] = {
     "url": "file:///sdcard/cache/f8a1-bracket.gcode.3mf",
@@ -238,13 +239,13 @@ def test_what_a_printer_must_not_be_sent(name: str, args: dict[str, Any]) -> Non
 )
 def test_what_an_answer_means(body: dict[str, Any], code: str | None, message: str | None) -> None:
     report = {"print": {"command": "pause", "sequence_id": 20417, **body}}
-    [(section, command, sequence, found, said)] = requests.answers(report)
+    [(section, command, sequence, found, said)] = answers.answers(report)
     assert (section, command, sequence, found) == ("print", "pause", "20417", code)
     assert message is None or said == message
 
 
 def test_telemetry_is_no_answer() -> None:
-    assert requests.answers({"print": {"command": "push_status"}, "system": [], "x": {"command": "y"}}) == []
+    assert answers.answers({"print": {"command": "push_status"}, "system": [], "x": {"command": "y"}}) == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ There is no record of progress but the data: ids are kept, so whatever is there 
 Ended at any moment and begun again, it goes on where it was.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -12,12 +13,16 @@ import msgspec
 
 from cloud.storage import importing
 from cloud.storage.errors import ConflictError
+from cloud.storage.files_folder import BlobStore
 from cloud.storage.store import Store
 from cloud.storage.tenant import TenantStore
+from tools.migrate.files import whole
 from tools.migrate.mapper import ORDER, Moved, Row
 from tools.migrate.report import Report
 
 BATCH: Final = 200
+_LACKING: Final[dict[str, dict[str, Any]]] = {"print_files": {"sha256": ""}, "products": {"image_sha256": None}}
+"""What a row says whose bytes did not come along."""
 _SEALED: Final = frozenset({"access_code_enc"})
 """Sealed anew each time: the same secret never looks the same twice."""
 
@@ -32,11 +37,23 @@ async def write(store: Store, moved: Moved, report: Report, progress: Callable[[
                 await _add(TenantStore(store, tenant), store, table, batch, report)
 
 
+async def look(store: Store, moved: Moved, report: Report) -> None:
+    """What `write` would find here, and would add."""
+    for tenant, tables in moved.rows.items():
+        for table in ORDER:
+            for batch in _batches(tables[table]):
+                known = await _known(store, table, [row["id"] for row in batch], tenant)
+                report.count(table, "new", len(batch) - len(known))
+                for row in batch:
+                    if row["id"] in known:
+                        _meet(table, row, known[row["id"]], tenant, report)
+
+
 async def _add(tenant: TenantStore, store: Store, table: str, rows: Sequence[Row], report: Report) -> None:
-    known = await store.read(lambda tx: importing.known(tx, table, [row["id"] for row in rows], tenant.tenant_id))
+    known = await _known(store, table, [row["id"] for row in rows], tenant.tenant_id)
     new = [row for row in rows if row["id"] not in known]
     for row in rows:
-        if row["id"] in known:
+        if row["id"] in known and not await _healed(tenant, table, row, known[row["id"]], report):
             _meet(table, row, known[row["id"]], tenant.tenant_id, report)
     columns = sorted({name for row in new for name in row})
     if not new:
@@ -60,6 +77,27 @@ async def _add_one(tenant: TenantStore, table: str, row: Row, report: Report) ->
         report.tell("refused", table, row["id"], f"it contradicts what is here already ({names})")
     else:
         report.count(table, "new")
+
+
+async def _healed(tenant: TenantStore, table: str, row: Row, known: Any, report: Report) -> bool:
+    """Bytes that were not found, or had no space, when the row came, are there now: it gets them."""
+    lacking = _LACKING.get(table)
+    if lacking is None or known["tenant_id"] != tenant.tenant_id:
+        return False
+    if any(known[name] != value for name, value in lacking.items()) or all(
+        row[name] == value for name, value in lacking.items()
+    ):
+        return False
+    values = {name: value for name, value in row.items() if name != "id"}
+    if not await tenant.write(lambda tx: importing.heal(tx, table, row["id"], values, lacking=lacking)):
+        return False
+    report.count(table, "there")
+    report.tell("note", table, row["id"], "its file had been missing, and came along now")
+    return True
+
+
+async def _known(store: Store, table: str, keys: list[Any], tenant: str) -> Any:
+    return await store.read(lambda tx: importing.known(tx, table, keys, tenant))
 
 
 def _meet(table: str, row: Row, known: Any, tenant_id: str, report: Report) -> None:
@@ -92,8 +130,21 @@ async def compare(store: Store, moved: Moved, report: Report) -> None:
                     report.tell("differs", table, key, "it is not here as it was mapped" if other else "it is not here")
 
 
+async def hash_again(moved: Moved, blobs: BlobStore, report: Report) -> None:
+    """Every file that the rows name, from the disk, once more."""
+    named: dict[str, tuple[str, str]] = {}
+    for tables in moved.rows.values():
+        for table, column in (("print_files", "sha256"), ("products", "image_sha256")):
+            for row in tables[table]:
+                if row[column]:
+                    named.setdefault(row[column], (table, row["id"]))
+    for sha256, (table, key) in named.items():
+        if not await asyncio.to_thread(whole, blobs, sha256):
+            report.tell("differs", table, key, "its file is not here as it was: run it again")
+
+
 async def _found(store: Store, table: str, keys: list[Any], tenant: str) -> dict[Any, Any]:
-    rows = await store.read(lambda tx: importing.known(tx, table, keys, tenant))
+    rows = await _known(store, table, keys, tenant)
     return {key: row for key, row in rows.items() if row["tenant_id"] == tenant}
 
 

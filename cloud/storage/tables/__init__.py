@@ -31,8 +31,18 @@ from cloud.storage.tables.production import (
     sync_logs,
     worklist_tasks,
 )
+from cloud.storage.tables.releases import (
+    CHANNELS,
+    hub_protocols,
+    hub_release_files,
+    hub_release_targets,
+    hub_releases,
+    hub_rollouts,
+    hub_updates,
+)
 
 __all__ = [
+    "CHANNELS",
     "FINISHED",
     "GOODS_STATUSES",
     "HOLDING",
@@ -51,6 +61,12 @@ __all__ = [
     "finished_goods",
     "hub_events",
     "hub_pairings",
+    "hub_protocols",
+    "hub_release_files",
+    "hub_release_targets",
+    "hub_releases",
+    "hub_rollouts",
+    "hub_updates",
     "hubs",
     "idempotency_keys",
     "job_history",

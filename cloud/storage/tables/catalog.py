@@ -69,7 +69,7 @@ products = Table(
     maybe_words("file_name"),
     flag("requires_assembly", False),
     flag("requires_post_processing", False),
-    maybe_words("printer_priority"),  # JSON list of printer ids
+    maybe_words("printer_priority"),  # JSON list of printer ids and models
     maybe_words("wiki_id"),
     maybe_words("image_sha256"),  # in the blob store
     maybe_words("image_type"),  # image/png, image/jpeg, image/webp

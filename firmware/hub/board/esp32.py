@@ -9,19 +9,21 @@ import os
 import sys
 import time
 
+import esp32
 import machine
 from esp32 import NVS
+from hub.address import SEARCH_TO
+from hub.board.lamp import Lamp
 from hub.board.radio_esp32 import Radio
 from hub.log import log
 from hub.wifi import Wifi
-
-from shared_protocol import pairing
 
 _WATCHDOG_MS = 30_000  # the longest blocking step is a TLS handshake, about 2 s
 
 _ROOMY = 1_000_000  # free heap at boot: megabytes with external memory, 160 KB without
 
 _CLOCK_SAVE_S = 6 * 3600
+_SECRET_BYTES = 16
 _EPOCH_2000 = 946_684_800  # this port counts from 2000, the protocol from 1970
 
 _REASONS = {
@@ -47,11 +49,17 @@ class Board:
 
     data_dir = "/data"
     sockets = 10
+    healthy_ms = 20_000
+    trial_ms = 600_000
+    """How long a new release must be healthy, and within which time; an access point may be slow to wake."""
+
+    discovery_port = 2021
+    search_to = SEARCH_TO
     stats = False
+    safe = False
 
     def __init__(self) -> None:
         self.name = "esp32 " + "".join(["%02x" % b for b in machine.unique_id()])
-        self.boot_reason = _REASONS.get(machine.reset_cause(), "unknown")
         self.target = _target(sys.implementation._machine)  # type: ignore[attr-defined]
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
@@ -61,12 +69,19 @@ class Board:
         self.gc_threshold = 256 * 1024 if roomy else 24 * 1024
         self._watchdog: "machine.WDT | None" = None
         self._nvs = NVS("printfarm")
+        noted = self.recall("reason", "")
+        self.boot_reason = str(noted) or _REASONS.get(machine.reset_cause(), "unknown")
+        if noted:
+            self.remember("reason", "")
         self._uptime = 0
         self._ticked = time.ticks_ms()
         self._saved = 0
         self.radio = Radio()
         self._wlan = self.radio.wlan
         self._wifi = Wifi(self.radio)
+        self._lamp = Lamp(self.data_dir, self.target)
+        self.light = self._lamp.set
+        self.button = self._lamp.pressed
         self._restore_clock()
 
     def random_id(self) -> str:
@@ -77,12 +92,12 @@ class Board:
     def device(self) -> bytes:
         """The label's secret, which flashing put there; a board that was flashed without makes its own, once."""
         kept = NVS("pf")
-        secret = bytearray(pairing.SECRET_BYTES)
+        secret = bytearray(_SECRET_BYTES)
         try:
             kept.get_blob("secret", secret)
         except OSError:
             self._wlan.active(True)  # its noise feeds the generator
-            secret = bytearray(os.urandom(pairing.SECRET_BYTES))
+            secret = bytearray(os.urandom(_SECRET_BYTES))
             kept.set_blob("secret", secret)
             kept.commit()
         return bytes(secret)
@@ -117,11 +132,34 @@ class Board:
             self._nvs.set_blob(name, value.encode())
         self._nvs.commit()
 
+    def vitals(self) -> "dict":  # type: ignore[type-arg]
+        """What this board knows of itself, as fields of `telemetry`."""
+        space = os.statvfs(self.data_dir)
+        found: "dict" = {"flash_free": space[1] * space[4], "wifi_drops": self.wifi_drops}  # type: ignore[type-arg]
+        try:
+            found["temperature"] = int(esp32.mcu_temperature())  # type: ignore[attr-defined]
+        except AttributeError:
+            pass  # the first ESP32 has no such sensor
+        if self._wlan.isconnected():
+            found["ip"] = self._wlan.ifconfig()[0]
+            found["rssi"] = max(-128, min(0, self._wlan.status("rssi")))
+            found["ssid"] = self._wlan.config("essid")[:32]
+        return found
+
     # ---- Wi-Fi -------------------------------------------------------------------------------------------------
 
     async def network(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
         """Return when the board is in one of its networks; waits for ever without any."""
-        await self._wifi.ensure(networks, self.reset)
+        await self._wifi.ensure(networks, lambda: self.reset("wifi"))
+
+    @property
+    def wifi_drops(self) -> int:
+        """How often a network was lost since the start."""
+        return self._wifi.drops
+
+    def connected(self) -> bool:
+        """Whether there is a network."""
+        return self._wlan.isconnected()
 
     # ---- the clock ---------------------------------------------------------------------------------------------
 
@@ -171,6 +209,8 @@ class Board:
         if self._watchdog:
             self._watchdog.feed()
 
-    def reset(self) -> None:
-        """Start over."""
+    def reset(self, reason: str = "") -> None:
+        """Start over; the next start knows the reason."""
+        if reason:
+            self.remember("reason", reason)
         machine.reset()

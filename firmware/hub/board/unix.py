@@ -6,6 +6,13 @@ PF_PRINTERS  the most printers it takes, 6 like the chip
 PF_RADIO     access points in range (radio_unix.py)
 PF_BLE       where Bluetooth goes while the hub is set up (ble_unix.py)
 PF_PAGE      the port of the access point's page; without it there is none
+PF_HEALTHY_MS, PF_TRIAL_MS   how long a new release must be healthy, and within which time
+PF_PANEL     a folder: the button is down while it holds a file `button`; the file `light` tells the light's colour
+PF_ADDRESS   the board's address in its network, by which printers are looked for
+PF_DISCOVERY the UDP port on which printers announce themselves, 2021; 0 = do not listen
+PF_SEARCH    HOST:PORT to which a search for printers is sent
+
+What a chip keeps in NVS is in `nvs.json` of the data folder.
 """
 
 import gc
@@ -14,10 +21,11 @@ import os
 import sys
 import time
 
+from hub.address import SEARCH_TO
 from hub.flash import exists, make_folder, write_whole
-from hub.wifi import Wifi
 
-from shared_protocol import pairing
+RESTART = 75
+"""Exit status of a process that wishes to be started again."""
 
 
 def _number(name: str, default: int) -> int:
@@ -30,6 +38,8 @@ class Board:
 
     name = "unix"
     target = "unix"
+    search_to: "tuple" = SEARCH_TO  # type: ignore[type-arg]
+    safe = False
     gc_threshold = 24 * 1024
     """Bytes allocated until a collection that nobody asked for: it takes 1 ms here, and often means little scatter."""
 
@@ -41,15 +51,26 @@ class Board:
         folder = os.getenv("PF_DATA")
         if not folder:
             raise ValueError("PF_DATA must name the data folder")
+        make_folder(folder)
         self.data_dir = folder
+        self._panel = os.getenv("PF_PANEL")
         self.sockets = _number("PF_SOCKETS", 10)
         self.max_printers = _number("PF_PRINTERS", 6)
+        self.healthy_ms = _number("PF_HEALTHY_MS", 20_000)
+        self.trial_ms = _number("PF_TRIAL_MS", 600_000)
+        self.discovery_port = _number("PF_DISCOVERY", 2021)
+        search = os.getenv("PF_SEARCH")
+        if search:
+            host, _, port = search.partition(":")
+            self.search_to = ((host, int(port)),)
         self.stats = os.getenv("PF_STATS") == "1"
-        self.boot_reason = "start"
         self._nvs = self._load_nvs()
+        self.boot_reason = str(self.recall("reason", "")) or "start"
+        if self.recall("reason", ""):
+            self.remember("reason", "")
         self._started = time.ticks_ms()
         self._radio: "object | None" = None
-        self._wifi: "Wifi | None" = None
+        self._wifi = None
 
     @property
     def radio(self):  # type: ignore[no-untyped-def]
@@ -62,6 +83,8 @@ class Board:
 
     def device(self) -> bytes:
         """The label's secret, in `device.json`; a new device makes its own, once."""
+        from shared_protocol import pairing  # needed to set the hub up, and not in all the months after
+
         path = self.data_dir + "/device.json"
         if not exists(path):
             make_folder(self.data_dir)
@@ -100,12 +123,41 @@ class Board:
         self._nvs[name] = value
         write_whole(self.data_dir + "/nvs.json", json.dumps(self._nvs).encode())
 
+    def vitals(self) -> "dict":  # type: ignore[type-arg]
+        """What this board knows of itself, as fields of `telemetry`."""
+        found: "dict" = {}  # type: ignore[type-arg]
+        if hasattr(os, "statvfs"):
+            space = os.statvfs(self.data_dir)
+            found["flash_free"] = space[1] * space[4]
+        address = os.getenv("PF_ADDRESS")
+        if address:
+            found["ip"] = address
+        return found
+
+    # ---- light and button --------------------------------------------------------------------------------------
+
+    def light(self, color: "tuple | None") -> None:  # type: ignore[type-arg]
+        """Set the light to (red, green, blue); None is dark."""
+        if self._panel is not None:
+            with open(self._panel + "/light", "a") as file:
+                file.write("%s\n" % (color or "dark",))
+
+    def button(self) -> bool:
+        """Whether the button is down."""
+        return self._panel is not None and exists(self._panel + "/button")
+
     async def network(self, networks: "list[dict]") -> None:  # type: ignore[type-arg]
         """Return when there is a network: here there always is one, unless a test made a radio."""
         if os.getenv("PF_RADIO"):
+            from hub.wifi import Wifi
+
             if self._wifi is None:
-                self._wifi = Wifi(self.radio)
-            await self._wifi.ensure(networks, self.reset)
+                self._wifi = Wifi(self.radio)  # type: ignore[assignment]
+            await self._wifi.ensure(networks, self.reset)  # type: ignore[attr-defined]
+
+    def connected(self) -> bool:
+        """Whether there is a network."""
+        return True
 
     def set_time(self, seconds: int) -> None:
         """The cloud's clock: this machine has one of its own."""
@@ -119,6 +171,8 @@ class Board:
     def feed(self) -> None:
         """No watchdog here."""
 
-    def reset(self) -> None:
-        """Die, so that whoever started the process sees it."""
-        sys.exit(1)
+    def reset(self, reason: str = "") -> None:
+        """Die, so that whoever started the process sees it; the next start knows the reason."""
+        if reason:
+            self.remember("reason", reason)
+        sys.exit(1 if reason in ("", "crash", "watchdog") else RESTART)

@@ -3726,7 +3726,7 @@ export interface paths {
         get?: never;
         /**
          * Tell a hub the networks it should know, instead of those it knows
-         * @description It takes them from its next connection on, and goes back to the ones before when none of them works.
+         * @description Tell a hub the networks it should know, instead of those it knows.
          */
         put: operations["hubs_wifi"];
         post?: never;
@@ -3891,7 +3891,7 @@ export interface paths {
         put?: never;
         /**
          * For devices: become a hub of the farm whose token is shown
-         * @description `token_invalid`: used, expired, or for another device. `already_owned`: its owner has to release it, or its button has to be held for ten seconds. A device whose answer was lost may ask again until it has connected.
+         * @description `token_invalid`: used, expired, or for another device. `already_owned`: its owner has to release it, or its button has to be held for ten seconds; while it is connected, it was not. A device whose answer was lost may ask again until it has connected.
          */
         post: operations["hubs_claim"];
         delete?: never;
@@ -5342,10 +5342,10 @@ export interface components {
             /** @default false */
             requires_post_processing?: boolean;
             /**
-             * @description Ids of printers, the preferred one first.
+             * @description Ids of printers or models ("N1", "P1S"), the preferred one first; also as JSON text.
              * @default null
              */
-            printer_priority?: string[] | null;
+            printer_priority?: string[] | string | null;
             /** @default null */
             wiki_id?: string | null;
             /**
@@ -5467,7 +5467,7 @@ export interface components {
             file_name?: string | null;
             requires_assembly?: boolean;
             requires_post_processing?: boolean;
-            printer_priority?: string[] | null;
+            printer_priority?: string[] | string | null;
             wiki_id?: string | null;
             image_url?: string | null;
             is_active?: boolean;

@@ -25,7 +25,9 @@ from tests.dashboard.test_accounts_pages import invited
 from tests.dashboard.unpaired_hub import UnpairedHub
 from tools import dashboard
 from tools.farm import farm as farms
+from tools.farm.cloud import free_port
 from tools.farm.farm import EMAIL, Farm
+from tools.virtual_printer.harness import VirtualFarm
 from tools.virtual_printer.spec import PrinterSpec
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -267,26 +269,40 @@ async def test_an_iphone_goes_by_the_access_point(farm: Farm, browser: Browser, 
 # ---- to the end
 
 
-async def test_from_plugged_in_to_the_farm(farm: Farm, browser: Browser, phone: Desk, tmp_path: Path) -> None:
-    """What was measured is printed: `-s` shows it."""
-    page = phone.page
+async def test_from_plugged_in_to_a_live_card(farm: Farm, browser: Browser, phone: Desk, tmp_path: Path) -> None:
+    """A hub out of its box and a printer that announces itself. What was measured is printed: `-s` shows it."""
+    page, port = phone.page, free_port()
+    new = PrinterSpec(model="A1 mini", name="Grace", access_code="12345678")
     unpaired = UnpairedHub(tmp_path / "hub", WIFI)
-    plugged = time.monotonic()
-    async with beside(browser, page, unpaired):
-        await page.goto(f"/p#{unpaired.label}")
-        await give(page, "Farm", "secret123")
-        await expect(connected(page)).to_be_visible()
-    print(f"plugged in -> paired: {time.monotonic() - plugged:.1f} s")
-    async with unpaired.paired() as paired:
-        await paired.wait_for("online")
-        await expect(page.get_by_role("button", name="A printer is not in the list")).to_be_visible()
-        await photo(page, "found")
-        assert await phone.axe() == []
-        await page.get_by_role("link", name="See them live").click()
-        await expect(page.get_by_role("heading", name="Printers", level=1)).to_be_visible()
-        await page.goto("/hubs")
-        row = page.locator("[data-hub]", has_text=pairing.shown(unpaired.device))
-        await expect(row).to_contain_text("Online")
+    announcing = VirtualFarm.start([new], standard_ports=True, announce=f"127.0.0.1:{port}", announce_interval=0.5)
+    async with announcing as virtual:
+        plugged = time.monotonic()
+        async with beside(browser, page, unpaired):
+            await page.goto(f"/p#{unpaired.label}")
+            await give(page, "Farm", "secret123")
+            await expect(connected(page)).to_be_visible()
+        paired = time.monotonic() - plugged
+        async with unpaired.paired(discovery=port) as hub:
+            await hub.wait_for("online")
+            row = page.locator(f"[data-found='{virtual.printers[0].serial}']")
+            await row.get_by_role("button", name="Grace").click()
+            await photo(page, "found")
+            assert await phone.axe() == []
+            await row.get_by_label("Access code").fill("87654321")
+            await row.get_by_role("button", name="Add printer").click()
+            await expect(row.get_by_role("alert")).to_contain_text("Wrong access code")
+            await photo(page, "wrong-code")
+            wrong = time.monotonic()
+            await row.get_by_label("Access code").fill("12345678")
+            await row.get_by_role("button", name="Add printer").click()
+            await phone.sees(row, "Added", within=40)  # printers are given time before they prove anything
+            await page.get_by_role("link", name="See them live").click()
+            card = page.locator("[data-printer]", has_text="Grace")
+            await phone.sees(card, re.compile("Ready|Idle"))
+            await photo(page, "live")
+            print(f"plugged in -> paired {paired:.1f} s; code typed -> live {time.monotonic() - wrong:.1f} s")
+            await page.goto("/hubs")
+            await expect(page.locator("[data-hub]", has_text=pairing.shown(unpaired.device))).to_contain_text("Online")
         assert unpaired.label not in farm.cloud.log.read_text()
 
 

@@ -1,151 +1,83 @@
-"""A hub that belongs to nobody: the real firmware in setup mode, with its Bluetooth and its access point's page.
+"""A hub out of its box: the real firmware, its Bluetooth bridged to the air of Chromium, its Wi-Fi networks in a file.
 
-Its Bluetooth is a line protocol on a TCP connection (hub/board/ble_unix.py), which is bridged to the air of Chromium;
-the Wi-Fi networks in range stand in a file. When it is paired, the same data folder is the paired hub's.
+When it is paired it starts over by itself; the same data folder, with what it stored there, is the paired hub's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import itertools
 import json
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from shared_protocol import pairing
-from tools import build_firmware
+from tests.firmware.ble_bridge import BleBridge
 from tools.farm.cloud import free_port
-from tools.hub import HubProcess, command, environment
-
-PATIENCE_S = 20.0
-
-# Setup mode on the board that tests use: what is not of this machine comes from the data folder.
-PROGRAM = """
-import asyncio, json
-from hub.board.radio_unix import Radio
-from hub.board.unix import Board
-from hub.provisioning import Setup
-from shared_protocol import pairing
-
-class Labelled(Board):
-    target = "unix"
-
-    def __init__(self):
-        super().__init__()
-        self.radio = Radio()
-
-    def _own(self):
-        with open(self.data_dir + "/device.json") as file:
-            return json.load(file)
-
-    def device(self):
-        return pairing.secret_of(self._own()["secret"])
-
-    def recall(self, name, default):
-        return self._own().get(name, default)
-
-asyncio.run(Setup(Labelled(), "0.1.0").run())
-"""
+from tools.hub import HubProcess
 
 
 class UnpairedHub:
-    """`label` is what stands beneath its code; `device` its public id."""
+    """`label` is what stands beneath its code; `device` its public id; `page` where its access point's page is."""
 
     def __init__(self, folder: Path, networks: dict[str, str], *, epoch: int = 0, label: str = "") -> None:
         self.folder = folder
-        self.secret = pairing.secret_of(label) if label else secrets.token_bytes(pairing.SECRET_BYTES)
+        folder.mkdir(parents=True)
+        if label:
+            (folder / "device.json").write_text(json.dumps({"secret": label}))
+        if epoch:
+            (folder / "nvs.json").write_text(json.dumps({"epoch": epoch}))
+        self.in_range(networks)
+        self.secret = HubProcess.unpaired(folder).device_secret
         self.label = pairing.base32(self.secret)
         self.device = pairing.device_of(pairing.proof_of(self.secret))
         self.name = ""
         self.page = ""
-        folder.mkdir(parents=True, exist_ok=True)
-        own = folder / "device.json"
-        own.touch(mode=0o600)
-        own.write_text(json.dumps({"secret": self.label, "epoch": epoch}))
-        self.in_range(networks)
-        self._ids = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._here = asyncio.Event()
-        self._writer: asyncio.StreamWriter | None = None
-        self._log: list[str] = []
+        self._bridge: BleBridge | None = None
+
+    @property
+    def _radio(self) -> Path:
+        return (self.folder / "radio.json").resolve()
 
     def in_range(self, networks: dict[str, str], *, dhcp: bool = True) -> None:
         """The Wi-Fi networks that it sees, with their passwords."""
         points = [{"ssid": ssid, "password": password, "dhcp": dhcp} for ssid, password in networks.items()]
-        (self.folder / "radio.json").write_text(json.dumps(points))
+        self._radio.write_text(json.dumps(points))
 
     @contextlib.asynccontextmanager
     async def switched_on(self) -> AsyncIterator[UnpairedHub]:
-        """Plugged in, until the block ends."""
-        async with await asyncio.start_server(self._carried, "127.0.0.1", 0) as server:
-            port, page = server.sockets[0].getsockname()[1], free_port()
-            self.page = f"http://127.0.0.1:{page}"
-            process = await asyncio.create_subprocess_exec(
-                *command("-c", PROGRAM),
-                env=environment(
-                    self.folder,
-                    PF_BLE=f"127.0.0.1:{port}",
-                    PF_PAGE=str(page),
-                    PF_RADIO=str((self.folder / "radio.json").resolve()),
-                ),
-                cwd=build_firmware.compiled(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            reading = asyncio.create_task(self._read(process))
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await self._here.wait()
+        """Plugged in and waiting to be set up, until the block ends."""
+        async with BleBridge.open() as bridge:
+            port = free_port()
+            extra = {"PF_RADIO": str(self._radio), "PF_BLE": bridge.address, "PF_PAGE": str(port)}
+            async with HubProcess.unpaired(self.folder, extra=extra) as hub:
+                await bridge.connected()
+                await hub.wait_for("page on")
+                self._bridge, self.name = bridge, bridge.shape["name"]
+                self.page = f"http://127.0.0.1:{port}"
                 yield self
-            except TimeoutError:
-                raise TimeoutError("the hub did not come up:\n" + "\n".join(self._log)) from None
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-                await reading
-                if self._writer is not None:
-                    self._writer.close()
+                self._bridge = None
 
-    def paired(self) -> HubProcess:
-        """The hub that it became, with the identity that it stored itself; not started."""
+    def paired(self, *, discovery: int = 0) -> HubProcess:
+        """The hub that it became, with the identity that it stored; not started. It hears printers on a port."""
         identity = json.loads((self.folder / "identity.json").read_text())
-        return HubProcess(self.folder, identity["hub"], identity["key"], identity["cloud"])
+        extra = {"PF_RADIO": str(self._radio)}
+        return HubProcess(
+            self.folder, identity["hub"], identity["key"], identity["cloud"], discovery=discovery, extra=extra
+        )
 
     # ---- what the air asks
 
     async def info(self) -> bytes:
-        return await self._ask("read", pairing.INFO_UUID)
+        return await self._air.read(pairing.INFO_UUID)
 
     async def out(self) -> bytes:
-        return await self._ask("read", pairing.OUT_UUID)
+        return await self._air.read(pairing.OUT_UUID)
 
     async def write(self, data: bytes) -> None:
-        await self._ask("write", pairing.IN_UUID, value=data.hex())
+        await self._air.write(pairing.IN_UUID, data)
 
-    async def _ask(self, op: str, uuid: str, **more: str) -> bytes:
-        assert self._writer is not None
-        number = next(self._ids)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        self._writer.write(json.dumps({"id": number, "op": op, "uuid": uuid, **more}).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE_S):
-            return bytes.fromhex((await answer).get("value", ""))
-
-    async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writer = writer
-        while line := await reader.readline():
-            told = json.loads(line)
-            if "name" in told:
-                self.name = told["name"]
-                self._here.set()
-            elif "id" in told:
-                self._answers.pop(told["id"]).set_result(told)
-
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            self._log.append(line.decode(errors="replace").rstrip())
+    @property
+    def _air(self) -> BleBridge:
+        if self._bridge is None:
+            raise ConnectionError("the hub is switched off")
+        return self._bridge

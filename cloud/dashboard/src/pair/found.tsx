@@ -66,6 +66,9 @@ function CodeForm({ onSend, children }: CodeFormProps) {
         hint="On the printer's screen: Settings → LAN Only."
       />
       {error ? <Problem>{probeText(error)}</Problem> : null}
+      <p role="status" className="text-sm text-ink-soft empty:hidden">
+        {busy && "The hub tries the printer. This takes up to half a minute."}
+      </p>
       <Button type="submit" look="primary" busy={busy}>
         Add printer
       </Button>

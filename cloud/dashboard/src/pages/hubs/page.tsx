@@ -12,6 +12,7 @@ import { cx } from "../../ui/cx";
 import { Empty, Failed, PageTitle, Skeleton } from "../../ui/feedback";
 import { useNow } from "../../ui/now";
 import { StateBadge } from "../../ui/state";
+import { Updates } from "./updates";
 
 const HubSheet = lazy(() => import("./sheet"));
 const AddHub = lazy(() => import("./keys").then((module) => ({ default: module.AddHub })));
@@ -93,6 +94,7 @@ export default function Hubs() {
           <HubRow key={hub.id} hub={hub} />
         ))}
       </ul>
+      {owner && !empty && <Updates />}
       <Suspense>
         {adding && <AddHub onClose={() => setAdding(false)} />}
         {open && <HubSheet hub={open} onClose={() => navigate("/hubs")} />}

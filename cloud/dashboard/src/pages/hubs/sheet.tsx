@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import {
   ArrowRightLeft,
   Bug,
+  Download,
   KeyRound,
   Lightbulb,
   LogOut,
@@ -20,9 +21,10 @@ import { Link } from "wouter";
 import { useAction, useCanOperate, useIsOwner } from "../../api/actions";
 import { answer, api } from "../../api/client";
 import { printersQuery } from "../../api/queries";
+import { rolloutQuery, updateHub } from "../../api/releases";
 import type { Hub } from "../../api/types";
 import { duration, moment, size } from "../../domain/format";
-import { resetWord, signalWord, standing, updateWord, worries } from "../../domain/hubs";
+import { isUpdating, resetWord, signalWord, standing, updateWord, worries } from "../../domain/hubs";
 import { FoundList } from "../../pair/found";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -107,6 +109,27 @@ const COMMANDS = {
   restart: (id: string) => answer(api.POST("/api/hubs/{id}/restart", { params: { path: { id } } })),
 } as const;
 
+/** To the newest release for its board; nothing when it runs that, or is at it. */
+function Update({ hub }: { hub: Hub }) {
+  const offered = useQuery(rolloutQuery).data?.offered[hub.target];
+  const update = useAction(() => updateHub(hub.id), {
+    stale: ["hubs"],
+    done: ({ version }) => toast.success(`${hub.name} fetches ${version} and starts anew with it.`),
+  });
+  if (!offered || offered === hub.firmware || (hub.update && isUpdating(hub.update.state))) return null;
+  return (
+    <Button
+      look="primary"
+      icon={Download}
+      disabled={!hub.online}
+      busy={update.isPending}
+      onClick={() => update.mutate()}
+    >
+      Update to {offered}
+    </Button>
+  );
+}
+
 const SAID = {
   identify: "Its light blinks for 20 seconds.",
   restart: "It starts anew. Its printers go on printing.",
@@ -128,6 +151,7 @@ function Commands({ hub, ask }: { hub: Hub; ask: (what: Asked) => void }) {
   );
   return (
     <div className="flex flex-wrap gap-2">
+      <Update hub={hub} />
       <Button icon={Lightbulb} disabled={off} busy={busy("identify")} onClick={() => tell.mutate("identify")}>
         Blink
       </Button>

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from tests.cloud.test_hub_releases import command, packed
 from tests.dashboard.desk import Desk
 from tests.dashboard.test_accounts_pages import LOOKS, invited, wrong_with
 from tools.farm.farm import Farm
@@ -79,6 +81,29 @@ async def test_an_offline_hub_is_replaced_with_its_printers(desk: Desk, farm: Fa
     await form.get_by_role("button", name="Replace hub").click()
     await expect(page.locator(f"[data-hub='{spare}']")).to_have_count(0)
     assert (await farm.api.get(f"/api/printers/{farm.printers[0].id}"))["hub_id"] == farm.hub_ids[0]
+
+
+async def test_a_release_is_offered_and_the_farm_chooses_how(desk: Desk, farm: Farm, tmp_path: Path) -> None:
+    code, words = await command(
+        farm.cloud.data, "add-release", str(packed(tmp_path, "9.9.9")), "--percentage", "0"
+    )  # by nobody's turn: it is told here
+    assert code == 0, words
+    page = desk.page
+    await page.goto("/hubs")
+    section = page.locator("section", has=page.get_by_role("heading", name="Firmware updates"))
+    await expect(section).to_contain_text("9.9.9")
+    await section.get_by_label("Releases").select_option("beta")
+    await expect(section.get_by_label("Releases")).to_have_value("beta")
+    await section.get_by_label("Updated").select_option("25")
+    await expect(section.get_by_label("Updated")).to_have_value("25")
+    assert await desk.axe() == []
+    wish = await farm.api.get("/api/hub-rollout")
+    assert (wish["channel"], wish["percentage"]) == ("beta", 25)
+    await page.goto(f"/hubs/{farm.hub_ids[0]}")
+    await page.get_by_role("button", name="Update to 9.9.9").click()
+    # Signed by nobody whom this hub trusts: it says so, and stays as it is.
+    await desk.sees(page.get_by_role("dialog"), "The update failed", within=30)
+    await expect(page.locator(f"[data-hub='{farm.hub_ids[0]}']")).to_contain_text("Online")
 
 
 async def test_a_viewer_looks_only(viewer: Desk, farm: Farm) -> None:

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useId } from "react";
 import { useAction } from "../../api/actions";
+import { queryClient } from "../../api/queries";
 import { changeRollout, type Rollout, rolloutQuery } from "../../api/releases";
 import { Problem } from "../../ui/feedback";
 import { inputClass } from "../../ui/field";
@@ -17,7 +18,8 @@ function Choice({ now }: { now: Rollout }) {
   const id = useId();
   const change = useAction(
     (wish: Partial<Pick<Rollout, "channel" | "percentage">>) => changeRollout(now, wish),
-    { stale: ["hub-rollout"] },
+    // At once, with its version: the next change must not be made to the one before.
+    { stale: ["hub-rollout"], done: (next) => queryClient.setQueryData(rolloutQuery.queryKey, next) },
   );
   const shares = [...new Set([...SHARES, now.percentage])].sort((a, b) => a - b);
   return (

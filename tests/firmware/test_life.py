@@ -72,12 +72,12 @@ import asyncio
 from hub.hub_commands import carry_out
 class App:
     hub_commands = {}
-async def wifi(args):
+async def paint(args):
     return {"ok": True, "data": args}
 async def main():
-    assert (await carry_out(App, "wifi", {}))["code"] == "unknown_command"
-    App.hub_commands["wifi"] = wifi
-    assert await carry_out(App, "wifi", {"networks": []}) == {"ok": True, "data": {"networks": []}}
+    assert (await carry_out(App, "paint", {}))["code"] == "unknown_command"
+    App.hub_commands["paint"] = paint
+    assert await carry_out(App, "paint", {"color": 1}) == {"ok": True, "data": {"color": 1}}
 asyncio.run(main())
 """
     await run_code(program)

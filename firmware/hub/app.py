@@ -135,6 +135,8 @@ class App:
     # ---- what is told and shown ------------------------------------------------------------------------------
 
     def _state(self) -> str:
+        if self.updating:
+            return "update"
         if self.config.identity is None:
             return "setup"
         if self.board.safe:

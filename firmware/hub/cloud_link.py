@@ -248,7 +248,8 @@ class CloudLink:
             limit=max(codec.MAX_TEXT, codec.MAX_BINARY),
             buffer=self._message,
         )
-        return await within(wire, HANDSHAKE_MS, upgrade)
+        with rare("upgrade", "lib"):
+            return await within(wire, HANDSHAKE_MS, upgrade)
 
     def bearer(self) -> str:
         """What stands in `Authorization`. A secret."""

@@ -67,25 +67,26 @@ async def supervise(name: str, work) -> None:  # type: ignore[no-untyped-def]
 
 
 class rare:  # noqa: N801 - reads as a statement: with rare("probe") as probe
-    """A module of `hub` that is needed now and then. Where memory is scarce it is let go of afterwards; its few names
-    stay in the interpreter, so that it costs nothing more to import it anew. Uses may overlap."""
+    """A module of `hub`, or of `lib`, that is needed now and then. Where memory is scarce it is let go of afterwards;
+    its names stay in the interpreter, so that it costs nothing more to import it anew. Uses may overlap."""
 
     _users: "dict[str, int]" = {}
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, package: str = "hub") -> None:
+        self._name = package + "." + name
 
     def __enter__(self):  # type: ignore[no-untyped-def]
-        if "hub." + self._name not in sys.modules:
+        if self._name not in sys.modules:
             gc.collect()
-            __import__("hub." + self._name)
+            __import__(self._name)
         self._users[self._name] = self._users.get(self._name, 0) + 1
-        return sys.modules["hub." + self._name]
+        return sys.modules[self._name]
 
     def __exit__(self, kind, error, trace) -> None:  # type: ignore[no-untyped-def]
         name = self._name
         self._users[name] -= 1
         if TIGHT and not self._users[name]:
-            del sys.modules["hub." + name]
-            delattr(sys.modules["hub"], name)
+            package, name = name.split(".")
+            del sys.modules[self._name]
+            delattr(sys.modules[package], name)
             gc.collect()

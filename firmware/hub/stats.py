@@ -6,7 +6,7 @@ import json
 import time
 
 _TICK_MS = 10
-_TICKS = 200
+_TICKS = 100
 
 
 class Stats:
@@ -16,7 +16,7 @@ class Stats:
         self._app = app
 
     async def run(self) -> None:
-        """Print a line after every 200 naps of 10 ms, for ever."""
+        """Print a line after every 100 naps of 10 ms, for ever."""
         lags = [0] * _TICKS
         while True:
             for i in range(_TICKS):

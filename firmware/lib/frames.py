@@ -1,10 +1,5 @@
 """The pure half of the WebSocket client: frames, masks, the upgrade's header and the errors. No I/O."""
 
-import hashlib
-from binascii import b2a_base64
-
-_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
 _STEP = 256
 
 # Close codes a peer may put on the wire (RFC 6455, 7.4).
@@ -78,44 +73,6 @@ def apply_mask(buffer: bytearray, start: int, end: int, mask: bytes) -> None:
             key &= (1 << (8 * size)) - 1
         view[start:stop] = (int.from_bytes(view[start:stop], "little") ^ key).to_bytes(size, "little")
         start = stop
-
-
-def parse_header(header: bytes) -> "tuple[int, dict[str, str]]":
-    """Status and headers (lower-case names) of an HTTP answer; ViolationError when it is none."""
-    try:
-        lines = header.decode().split("\r\n")
-    except UnicodeError:
-        raise ViolationError("header is not text")
-    first = lines[0].split(" ", 2)
-    if len(first) < 2 or first[0] != "HTTP/1.1" or len(first[1]) != 3 or not first[1].isdigit():
-        raise ViolationError("not an HTTP answer")
-    headers = {}
-    for line in lines[1:]:
-        if line:
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise ViolationError("not an HTTP header")
-            headers[name.strip().lower()] = value.strip()
-    return int(first[1]), headers
-
-
-def check_upgrade(headers: "dict[str, str]", key: bytes, subprotocols: "tuple[str, ...]") -> "str | None":
-    """Check a 101 answer and return the subprotocol it chose; ViolationError when it proves nothing."""
-    if headers.get("upgrade", "").lower() != "websocket":
-        raise ViolationError("no upgrade to websocket")
-    if "upgrade" not in headers.get("connection", "").lower():
-        raise ViolationError("no upgrade of the connection")
-    proof = b2a_base64(hashlib.sha1(key + _MAGIC).digest()).strip().decode()
-    if headers.get("sec-websocket-accept") != proof:
-        raise ViolationError("wrong accept key")
-    if "sec-websocket-extensions" in headers:
-        raise ViolationError("extension that was not offered")
-    chosen = headers.get("sec-websocket-protocol")
-    if chosen is None and not subprotocols:
-        return None
-    if chosen not in subprotocols:
-        raise ViolationError("subprotocol that was not offered")
-    return chosen
 
 
 def parse_close(data: memoryview) -> "tuple[int, str]":

@@ -13,19 +13,15 @@ then, and `ws.wire.close()` when `ws.last_rx` gets old; the receiver then ends w
 import asyncio
 import errno
 import os
-from binascii import b2a_base64
 
 from lib.frames import (
     ClosedError,
-    HandshakeError,
     ViolationError,
     WebSocketError,
     apply_mask,
     check_text,
-    check_upgrade,
     frame_header,
     parse_close,
-    parse_header,
 )
 from lib.wire import Wire, within
 
@@ -35,12 +31,6 @@ _BINARY = 2
 _CLOSE = 8
 _PING = 9
 _PONG = 10
-
-HEADER_LIMIT = 4096
-"""Bytes of an answer's header; a proxy that sends more is not one we understand."""
-
-BODY_LIMIT = 1024
-"""Bytes of a refusal that are kept: enough for an error in JSON."""
 
 _PIECE = 4096  # a frame is masked and sent in pieces of this size; Mbed TLS sends as much at once
 
@@ -86,59 +76,14 @@ class WebSocket:
         """
         made = cls(wire, limit, buffer)
         try:
-            key = b2a_base64(os.urandom(16)).strip()
-            lines = [
-                "GET %s HTTP/1.1" % path,
-                "Host: %s" % host,
-                "Upgrade: websocket",
-                "Connection: Upgrade",
-                "Sec-WebSocket-Version: 13",
-                "Sec-WebSocket-Key: %s" % key.decode(),
-            ]
-            if subprotocols:
-                lines.append("Sec-WebSocket-Protocol: %s" % ", ".join(subprotocols))
-            for name, value in headers:
-                if "\r" in value or "\n" in value:
-                    raise ValueError("line break in header " + name)
-                lines.append("%s: %s" % (name, value))
-            await wire.send(("\r\n".join(lines) + "\r\n\r\n").encode())
-            status, answer = parse_header(await made._read_header())
-            if status != 101:
-                raise HandshakeError(status, answer, await made._read_body(answer))
-            made.subprotocol = check_upgrade(answer, key, subprotocols)
+            # Needed once a connection: who is short of memory may let go of the module afterwards.
+            from lib.upgrade import upgrade
+
+            made.subprotocol = await upgrade(wire, host, path, subprotocols, headers)
             return made
         except BaseException:
             wire.close()
             raise
-
-    async def _read_header(self) -> bytes:
-        # A byte at a time, so that no byte of the first frame is taken; it is once a connection.
-        header = bytearray()
-        one = memoryview(bytearray(1))
-        while not header.endswith(b"\r\n\r\n"):
-            if len(header) >= HEADER_LIMIT:
-                raise ViolationError("header too long")
-            await self.wire.fill(one)
-            header.extend(one)
-        return bytes(header)
-
-    async def _read_body(self, headers: "dict[str, str]") -> bytes:
-        length = headers.get("content-length", "")
-        left = BODY_LIMIT
-        if length.isdigit() and len(length) < 10:
-            left = min(left, int(length))
-        body = bytearray()
-        view = memoryview(bytearray(256))
-        try:
-            while left:
-                got = await self.wire.read_some(view[: min(left, 256)])
-                if not got:
-                    break
-                body.extend(view[:got])
-                left -= got
-        except OSError:
-            pass  # the status is what matters: a refusal whose body broke off is still a refusal
-        return bytes(body)
 
     @property
     def last_rx(self):  # type: ignore[no-untyped-def]

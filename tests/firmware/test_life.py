@@ -66,6 +66,23 @@ async def test_networks_are_stored_and_at_least_one_is_left(cloud: FakeCloud, hu
     assert "secret123" not in "".join(hub.lines)
 
 
+async def test_what_this_firmware_cannot_do_is_said_and_parts_may_add_commands() -> None:
+    program = """
+import asyncio
+from hub.hub_commands import carry_out
+class App:
+    hub_commands = {}
+async def paint(args):
+    return {"ok": True, "data": args}
+async def main():
+    assert (await carry_out(App, "paint", {}))["code"] == "unknown_command"
+    App.hub_commands["paint"] = paint
+    assert await carry_out(App, "paint", {"color": 1}) == {"ok": True, "data": {"color": 1}}
+asyncio.run(main())
+"""
+    await run_code(program)
+
+
 async def test_release_forgets_owner_and_printers_and_raises_the_epoch(cloud: FakeCloud, hub: HubProcess) -> None:
     data = hub.data_dir
     (data / "device.json").write_text('{"secret": "AAAAAAAAAAAAAAAAAAAAAAAAAA"}')

@@ -27,7 +27,7 @@ AIM_GROWTH_KIB = 1.0
 
 _QUICK_MINUTES = 1.0
 _FLOOD = {"flood": 20.0}
-_WARM_UP_ROUNDS = 2
+_WARM_UP_ROUNDS = 8
 """Buffers grow to the largest report, the modules that are needed rarely have been needed once."""
 
 

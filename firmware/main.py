@@ -212,6 +212,14 @@ def _reset() -> None:
     sys.exit(1)
 
 
+def _let_go() -> None:
+    """What has done its work makes room: the heap of a small board has none to spare."""
+    for name in ("choose", "_fall_back", "_load"):
+        delattr(Slots, name)
+    for name in ("_machine", "_arm", "_parse", "FileMemory" if sys.platform == "esp32" else "ChipMemory"):
+        del globals()[name]
+
+
 def main() -> None:
     """Never returns on a board; on Unix a fault ends the process with status 1."""
     slots = _machine()
@@ -219,6 +227,7 @@ def main() -> None:
     if slot:
         sys.path.insert(0, slots.folder(slot))
     _arm()
+    _let_go()
     gc.collect()
     try:
         from hub.start import main as run

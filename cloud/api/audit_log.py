@@ -13,6 +13,7 @@ from cloud.api.collection import CSV_PAGE, Page, csv_response, listing_of
 from cloud.api.kit import Call, Endpoint
 from cloud.api.shapes import ListQuery, Moment
 from cloud.storage.audit import ENTRIES
+from cloud.storage.rows import Listing
 from cloud.storage.store import Row
 
 Word = Annotated[str, Meta(max_length=64)]
@@ -63,10 +64,10 @@ class AuditLogApi:
 
     async def export(self, call: Call, query: AuditQuery) -> Response:
         """Every change that matches, as CSV."""
-        return csv_response("audit-log", AuditOut, self._all(call, query))
+        # What is wrong with the query is found before the answer has begun.
+        return csv_response("audit-log", AuditOut, self._all(call, listing_of(query, ENTRIES.sorts)))
 
-    async def _all(self, call: Call, query: AuditQuery) -> AsyncIterator[AuditOut]:
-        wanted = listing_of(query, ENTRIES.sorts)
+    async def _all(self, call: Call, wanted: Listing) -> AsyncIterator[AuditOut]:
         for offset in itertools.count(step=CSV_PAGE):
             listing = msgspec.structs.replace(wanted, limit=CSV_PAGE, offset=offset)
             rows, _ = await call.store.read(partial(ENTRIES.page, listing=listing))

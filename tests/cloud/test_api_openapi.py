@@ -109,6 +109,13 @@ async def test_odd_requests_get_the_one_shape_of_errors(cloud: Cloud) -> None:
     assert await owner.refused("POST", "/api/hubs/", data=b"name=x") == (415, "unsupported_media_type")
 
 
+async def test_every_csv_refuses_an_order_that_there_is_not(cloud: Cloud, document: Any) -> None:
+    paths = [path for path in document["paths"] if path.endswith("export.csv")]
+    assert len(paths) > 8
+    for path in paths:
+        assert await cloud.owner.refused("GET", f"{path}?sort=nonsense") == (422, "invalid"), path
+
+
 async def test_every_answer_carries_the_security_headers_and_a_request_id(cloud: Cloud) -> None:
     for path, status in (("/api/printers/", 401), ("/healthz", 200), ("/api/nothing", 404), ("/missing.js", 404)):
         async with cloud.anonymous().http.get(path, headers={"x-request-id": "abcdefgh-1234"}) as answer:
@@ -123,7 +130,8 @@ async def test_every_answer_carries_the_security_headers_and_a_request_id(cloud:
 
 @pytest.fixture
 async def either(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path, database_url=database) as cloud:
+    # The one login lasts for the whole run, however long.
+    async with running_cloud(tmp_path, database_url=database, access_minutes=600) as cloud:
         yield cloud
 
 

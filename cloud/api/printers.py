@@ -93,8 +93,10 @@ class PrintersApi:
         limit and offset are not heeded.
         """
 
+        found = await self._matching(call, query)  # now: once an answer has begun, nothing can be refused
+
         async def rows() -> AsyncIterator[PrinterRow]:
-            for printer in await self._matching(call, query):
+            for printer in found:
                 yield printer
 
         return csv_response("printers", PrinterRow, rows())

@@ -224,6 +224,8 @@ class HubProcess:
                 self._news.notify_all()
         async with self._news:
             self._news.notify_all()
+        if self.restarts and self._process is not None and await self._process.wait() == RESTART:
+            await self.start()
 
     @property
     def mark(self) -> int:
@@ -293,8 +295,13 @@ def main() -> int:
     options = parser.parse_args()
     arguments = command("-c", START, heap=options.heap)
     environ = environment(options.folder)
-    os.chdir(build_firmware.compiled())
-    os.execve(arguments[0], arguments, environ)  # noqa: S606 - nothing remains to be done here
+    while True:
+        try:
+            status = subprocess.run(arguments, env=environ, cwd=build_firmware.compiled(), check=False).returncode
+        except KeyboardInterrupt:
+            return 130
+        if status != RESTART:
+            return status
 
 
 if __name__ == "__main__":

@@ -200,3 +200,11 @@ async def test_nonsense_on_the_access_point_changes_nothing(farm: Farm, phone: P
     writer.close()
     assert not answer or answer.split(b" ")[1] in (b"400", b"404", b"413")
     assert json.loads(await phone.bridge.read(pairing.INFO_UUID))["state"] == "ready"
+
+
+async def test_a_hub_restarted_from_afar_comes_back_and_says_why(farm: Farm) -> None:
+    mark = farm.hub.mark
+    await farm.api.post(f"/api/hubs/{farm.hub_ids[0]}/restart")
+    await farm.hub.wait_for("hub: online", mark=mark)
+    assert (await online(farm, farm.hub_ids[0]))["reset"] == "restart"
+    await farm.online()

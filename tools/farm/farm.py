@@ -60,6 +60,7 @@ class Farm:
         data = self.folder / f"hub-{index + 1}"
         data.mkdir()
         hub = HubProcess(data, made["id"], made["key"], self.cloud.hub_url, heap=heap)
+        hub.restarts = True
         self.hubs.append(hub)
         self.hub_ids.append(made["id"])
         await hub.start()

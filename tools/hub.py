@@ -131,6 +131,8 @@ class HubProcess:
     ) -> None:
         self.data_dir = data_dir
         self.heap = heap
+        self.restarts = False
+        """Whether it is started again when it wishes to be, as a board is that resets itself."""
         self._firmware = firmware
         self.lines: collections.deque[str] = collections.deque(maxlen=LINES)
         self.stats: Mapping[str, Any] = {}

@@ -3,7 +3,6 @@
 import json
 from binascii import hexlify
 
-import tls
 from hub.address import is_loopback, split_url
 from hub.config import Identity
 from hub.flash import write_whole
@@ -23,17 +22,6 @@ class ClaimError(Exception):
         super().__init__(code)
         self.code = code
         self.message = message
-
-
-def tls_context(authorities: "list[bytes]") -> "tls.SSLContext":
-    """A context that trusts these authorities (DER). UntrustedError when there is none."""
-    if not authorities:
-        raise UntrustedError("no authority's certificate (*.der) in the data folder")
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]
-    for der in authorities:
-        context.load_verify_locations(der)
-    return context
 
 
 async def claim(setup, content: "dict", telling) -> "dict":  # type: ignore[type-arg, no-untyped-def]
@@ -58,7 +46,7 @@ async def claim(setup, content: "dict", telling) -> "dict":  # type: ignore[type
     }
     for attempt in (1, 2):
         try:
-            context = tls_context(setup.config.authorities()) if secure else None
+            context = setup.config.trust() if secure else None
             telling("claiming")
             answer = await request(
                 address, "POST", "%s:%d" % (host, port), path, context=context, json=asked, limit_ms=LIMIT_MS

@@ -259,15 +259,9 @@ class CloudLink:
         return "Bearer " + key
 
     def tls_context(self) -> "tls.SSLContext":
-        """The context of all connections to the cloud. Raises UntrustedError without an authority."""
+        """Of the cloud, made once. Raises UntrustedError when there is no authority to trust."""
         if self._context is None:
-            authorities = self.config.authorities()
-            if not authorities:
-                raise UntrustedError("no authority's certificate (*.der) in the data folder")
-            self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-            self._context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]
-            for der in authorities:
-                self._context.load_verify_locations(der)
+            self._context = self.config.trust()
         return self._context
 
     def _hello(self) -> "dict":  # type: ignore[type-arg]

@@ -8,9 +8,11 @@ printers the cloud sends them anew, without identity the hub says so and waits t
 import json
 import os
 
+import tls
 from hub.address import is_loopback, split_url
 from hub.flash import exists, make_folder, write_whole
 from hub.log import log
+from lib.wire import UntrustedError
 
 from shared_protocol.messages import CONFIG, NETWORK
 from shared_protocol.schema import ProtocolError
@@ -187,8 +189,21 @@ class Config:
         self._pins = pins
         write_whole(self.path(_PINS), json.dumps(pins).encode())
 
+    def trust(self) -> "tls.SSLContext":
+        """A TLS context for the cloud: its certificate must lead to one of the *.der in the folder.
+
+        Raises UntrustedError when there is none.
+        """
+        authorities = self.authorities()
+        if not authorities:
+            raise UntrustedError("no authority's certificate (*.der) in the data folder")
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]
+        for der in authorities:
+            context.load_verify_locations(der)
+        return context
+
     def authorities(self) -> "list[bytes]":
-        """The certificates (DER) that the cloud's certificate must lead to: every *.der in the folder."""
         found = []
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".der"):

@@ -54,7 +54,7 @@ async def claim(setup, content: "dict", telling) -> "dict":  # type: ignore[type
             break
         except UntrustedError as error:
             if attempt == 2:
-                raise ClaimError("clock", str(error))
+                raise ClaimError("clock", str(error).strip())
             setup.board.doubt_time()
         except (OSError, EOFError, HttpError) as error:
             raise ClaimError("cloud_unreachable", str(error))

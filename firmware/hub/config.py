@@ -199,8 +199,11 @@ class Config:
             raise UntrustedError("no authority's certificate (*.der) in the data folder")
         context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
         context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]
-        for der in authorities:
-            context.load_verify_locations(der)
+        try:
+            for der in authorities:
+                context.load_verify_locations(der)
+        except ValueError:
+            raise UntrustedError("an authority's file (*.der) in the data folder is no certificate")
         return context
 
     def authorities(self) -> "list[bytes]":

@@ -33,6 +33,7 @@ _ASK_STATE = 2
 _INTERRUPT = 3
 _PAIR_INFO, _PAIR_BOX, _PAIR_REPLY = 0x80, 0x81, 0x82
 _PIECE = 200
+_LINE_FEED = 10
 
 
 class ImprovSerial:
@@ -127,7 +128,11 @@ class ImprovSerial:
         self._say(_ERROR, bytes([error]))
 
     def _result(self, command: int, texts: "list[str]") -> None:
-        self._say(_RESULT, packed(command, texts))
+        data = packed(command, texts)
+        if len(data) == _LINE_FEED:
+            # The official client takes this length for the end of a line. One empty string more, which nobody reads.
+            data = packed(command, texts + [""])
+        self._say(_RESULT, data)
 
     def _say(self, kind: int, data: bytes) -> None:
         frame = _MAGIC + bytes([kind, len(data)]) + data

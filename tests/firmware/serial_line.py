@@ -16,7 +16,7 @@ from typing import Self
 
 LIMIT_S = 20.0
 
-JUNK = b"mqtt: one printer is silent\r\nIMPROV is a nice word\r\n\x00\xff half a li"
+JUNK = b"mqtt: one printer is silent\r\nwaiting for IMPROV, the standard\r\n\x00\xff half a li"
 """What a console shows besides: whole lines, noise, and a line that is not finished when a frame begins."""
 
 

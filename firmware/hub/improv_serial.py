@@ -1,6 +1,15 @@
-"""Improv over a cable: frames among whatever else is on the line."""
+"""Improv over a cable: frames among whatever else is on the line.
+
+Three commands of ours carry the sealed box of the pairing service (`shared_protocol.pairing`), so that a cable pairs a
+hub as the air does. What is longer than a frame goes in pieces: offset(2) | total(2) | bytes, big endian.
+
+    0x80 INFO    no data; results: the pieces of INFO
+    0x81 BOX     a piece, as a write to IN; one empty result
+    0x82 REPLY   no data; results: the pieces of OUT, total 0 before there is any
+"""
 
 import asyncio
+import struct
 
 from hub.improv import (
     INVALID,
@@ -15,17 +24,26 @@ from hub.improv import (
     packed,
 )
 
+from shared_protocol import pairing
+
 _MAGIC = b"IMPROV\x01"
 _STATE, _ERROR, _RPC, _RESULT = 1, 2, 3, 4
 _HEAD = 9
 _ASK_STATE = 2
 _INTERRUPT = 3
+_PAIR_INFO, _PAIR_BOX, _PAIR_REPLY = 0x80, 0x81, 0x82
+_PIECE = 200
+_LINE_FEED = 10
 
 
 class ImprovSerial:
-    """`send(bytes)` puts bytes on the line; `take(bytes)` is what came from it. A lone Ctrl-C calls `interrupted()`."""
+    """`send(bytes)` puts bytes on the line; `take(bytes)` is what came from it. A lone Ctrl-C calls `interrupted()`.
 
-    def __init__(self, improv: Improv, send, interrupted) -> None:  # type: ignore[no-untyped-def]
+    `service` is the pairing service whose boxes are taken, if any are.
+    """
+
+    def __init__(self, improv: Improv, send, interrupted, service=None) -> None:  # type: ignore[no-untyped-def]
+        self._service = service
         self._improv = improv
         self._send = send
         self._interrupted = interrupted
@@ -76,6 +94,9 @@ class ImprovSerial:
                 if self._improv.state == JOINED:
                     self._result(command, [self._url] if self._url else [])
                 return
+            if self._service is not None and _PAIR_INFO <= command <= _PAIR_REPLY:
+                self._pair(command, data)
+                return
             self._error(NO_ERROR)
             if command == SCAN:
                 for ssid, rssi, secured in await self._improv.networks():
@@ -90,11 +111,28 @@ class ImprovSerial:
                     self._url = result[0]
                 self._result(command, result)
 
+    def _pair(self, command: int, data: bytes) -> None:
+        self._error(NO_ERROR)
+        if command == _PAIR_BOX:
+            self._service.write(pairing.IN_UUID, data)
+            self._say(_RESULT, bytes([command, 0]))
+            return
+        value = self._service.read(pairing.INFO_UUID if command == _PAIR_INFO else pairing.OUT_UUID)
+        at = 0
+        while at == 0 or at < len(value):
+            piece = struct.pack(">HH", at, len(value)) + value[at : at + _PIECE]
+            self._say(_RESULT, bytes([command, len(piece)]) + piece)
+            at += _PIECE
+
     def _error(self, error: int) -> None:
         self._say(_ERROR, bytes([error]))
 
     def _result(self, command: int, texts: "list[str]") -> None:
-        self._say(_RESULT, packed(command, texts))
+        data = packed(command, texts)
+        if len(data) == _LINE_FEED:
+            # The official client takes this length for the end of a line. One empty string more, which nobody reads.
+            data = packed(command, texts + [""])
+        self._say(_RESULT, data)
 
     def _say(self, kind: int, data: bytes) -> None:
         frame = _MAGIC + bytes([kind, len(data)]) + data

@@ -28,7 +28,10 @@ _TICK_MS = 100
 
 
 class Setup:
-    """The hub while it belongs to nobody. `done` is set when it is paired."""
+    """The hub while it belongs to nobody. `done` is set when it is paired.
+
+    `turn` is for who works with the radio's station; `beats` are called ten times a second.
+    """
 
     def __init__(self, board, firmware: str) -> None:  # type: ignore[no-untyped-def]
         self.board = board
@@ -38,6 +41,8 @@ class Setup:
         self.done = asyncio.Event()
         self.panel = Panel(board, lambda: "setup")
         self.panel.held = self._forget
+        self.beats = [self.panel.tick]
+        self.turn = asyncio.Lock()
         self.firmware = firmware
 
     async def run(self) -> None:
@@ -59,7 +64,8 @@ class Setup:
     def _beat(self) -> None:
         self.board.feed()
         self.board.uptime_ms()  # keeps the count of a clock that wraps
-        self.panel.tick()
+        for beat in self.beats:
+            beat()
 
     def _forget(self) -> None:
         """The button was held: forget what there may be, such as a network, and begin anew."""
@@ -79,6 +85,10 @@ class Setup:
         asyncio.create_task(self._attempt(content))
 
     async def _attempt(self, content: "dict") -> None:  # type: ignore[type-arg]
+        async with self.turn:
+            await self._attempt_alone(content)
+
+    async def _attempt_alone(self, content: "dict") -> None:  # type: ignore[type-arg]
         try:
             answer = await self.join_and_claim(content, self.service.report)
         except claim.ClaimError as error:

@@ -55,7 +55,7 @@ class Air:
             address=self._address,
             name=name,
             manufacturerData=[],
-            knownServiceUuids=[pairing.SERVICE_UUID],
+            knownServiceUuids=["00467768-6228-2272-4663-277478268000"],  # Improv, as in the hub's advertisement
         )
 
     async def end(self) -> None:

@@ -84,6 +84,7 @@ class BleBridge:
         except ConnectionError:
             pass
         finally:
+            self._writer = None
             self._here.clear()
             for answer in self._answers.values():
                 if not answer.done():

@@ -5,6 +5,7 @@ PF_SOCKETS   sockets of the board, 10 like the chip's stock image
 PF_PRINTERS  the most printers it takes, 6 like the chip
 PF_RADIO     access points in range (radio_unix.py)
 PF_BLE       where Bluetooth goes while the hub is set up (ble_unix.py)
+PF_SERIAL    where its console goes meanwhile (serial_unix.py)
 PF_PAGE      the port of the access point's page; without it there is none
 PF_HEALTHY_MS, PF_TRIAL_MS   how long a new release must be healthy, and within which time
 PF_PANEL     a folder: the button is down while it holds a file `button`; the file `light` tells the light's colour

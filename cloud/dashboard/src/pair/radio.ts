@@ -62,7 +62,8 @@ export class Radio implements Channel {
 
   /** The browser's own list of hubs in range; must follow a tap. Null when the person closed it. */
   static async choose(device: string): Promise<Radio | null> {
-    const filters = [{ services: [SERVICE], namePrefix: airName(device) }, { services: [SERVICE] }];
+    // Its advertisement has room for one service, which is Improv's; its name comes with the answer to a scan.
+    const filters = [{ namePrefix: airName(device) }, { namePrefix: "PrintFarm-" }];
     try {
       const found = await bluetooth()?.requestDevice({ filters, optionalServices: [SERVICE] });
       return found ? new Radio(found) : null;

@@ -1,0 +1,7 @@
+"""`python -m tools.provision`."""
+
+import sys
+
+from tools.provision.cli import main
+
+sys.exit(main())

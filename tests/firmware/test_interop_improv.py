@@ -20,6 +20,7 @@ from tests.firmware.ble_bridge import BleBridge
 from tests.firmware.micropython import run_code
 from tests.firmware.serial_line import SerialCable
 from tests.firmware.virtual_radio import Air, VirtualClient
+from tools import dashboard
 from tools.hub import ROOT, HubProcess
 from tools.programs import tool
 
@@ -115,7 +116,7 @@ async def test_home_assistants_client_over_bluetooth(shelf: Shelf, monkeypatch: 
 async def test_the_official_client_over_a_serial_line(shelf: Shelf) -> None:
     process = await asyncio.create_subprocess_exec(
         *(tool("node"), str(ROOT / "tests" / "firmware" / "improv_serial.mjs"), str(shelf.cable.port)),
-        cwd=ROOT / "cloud" / "dashboard",
+        cwd=await asyncio.to_thread(dashboard.install),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"NO_COLOR": "1"},

@@ -147,3 +147,26 @@ hub.start._import(False)
 print([name for name in sys.modules if "improv" in name or "pair" in name or name in ("hub.provisioning", "hub.air")])
 """
     assert (await run_code(program)).out.strip() == "[]"
+
+
+async def test_without_the_clouds_address_people_are_sent_nowhere(tmp_path: Path) -> None:
+    program = """
+import sys
+from hub.config import Config
+from hub.improv_ways import page_of
+print([page_of(Config(sys.argv[1]))])
+"""
+    for content, page in (
+        (None, ""),
+        ("{", ""),
+        ("[]", ""),
+        ('{"url": 7}', ""),
+        ('{"url": "javascript:alert(1)"}', ""),
+        (json.dumps({"url": "https://" + "x" * 300}), ""),
+        ('{"url": "https://farm.example:8443"}', "https://farm.example:8443/p"),
+    ):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        if content is not None:
+            (folder / "cloud.json").write_text(content)
+        assert (await run_code(program, str(folder))).out.splitlines()[-1] == repr([page])

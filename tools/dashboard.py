@@ -47,6 +47,13 @@ def build() -> bool:
         return True
 
 
+def install() -> Path:
+    """The folder in whose node_modules is what the lock file names."""
+    with _alone():
+        _install(FOLDER)
+    return FOLDER
+
+
 def check() -> None:
     """Types, lint, lock files, generated types. Raises DashboardError."""
     with _alone():

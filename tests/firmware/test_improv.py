@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.firmware.micropython import run_code
+import asyncio
+import subprocess
+
+from tests.firmware.micropython import run_code, start
 
 PRELUDE = """
 import asyncio, time
@@ -208,3 +211,46 @@ async def main():
     print(core.state, [one for one in log if one != "blink"])
 """
     assert await micropython(program) == ["1 []"]
+
+
+async def test_the_chips_console_takes_frames_whole_and_gives_way_to_ctrl_c() -> None:
+    program = (
+        PRELUDE
+        + """
+import sys, micropython
+from hub.board.serial_esp32 import Console
+seen = []
+micropython_kbd = micropython.kbd_intr
+class Micropython:
+    @staticmethod
+    def kbd_intr(byte):
+        seen.append(byte)
+        micropython_kbd(byte)
+import hub.board.serial_esp32 as module
+module.micropython = Micropython
+
+async def main():
+    console = Console()
+    way = ImprovSerial(machine(locked=False), console.send, console.interrupted)
+    console.take = way.take
+    try:
+        await console.run()
+    finally:
+        console.stop()
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("to the console", seen)
+"""
+    )
+    ask = bytes.fromhex("494d50524f5601030202 00e50a")
+    async with start("-c", program, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"noise" + ask)
+        async with asyncio.timeout(20):
+            assert await process.stdout.readuntil(b"IMPROV\x01\x02\x01\x00") == b"\nIMPROV\x01\x02\x01\x00"
+            await process.stdout.readuntil(b"IMPROV\x01\x01\x01\x02")
+            process.stdin.write(b"\x03")
+            rest = await process.stdout.read()
+    assert b"to the console [-1, 3]" in rest

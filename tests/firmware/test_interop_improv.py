@@ -20,6 +20,7 @@ from tests.firmware.ble_bridge import BleBridge
 from tests.firmware.micropython import run_code
 from tests.firmware.serial_line import SerialCable
 from tests.firmware.virtual_radio import Air, VirtualClient
+from tools import dashboard
 from tools.hub import ROOT, HubProcess
 from tools.programs import tool
 
@@ -115,7 +116,7 @@ async def test_home_assistants_client_over_bluetooth(shelf: Shelf, monkeypatch: 
 async def test_the_official_client_over_a_serial_line(shelf: Shelf) -> None:
     process = await asyncio.create_subprocess_exec(
         *(tool("node"), str(ROOT / "tests" / "firmware" / "improv_serial.mjs"), str(shelf.cable.port)),
-        cwd=ROOT / "cloud" / "dashboard",
+        cwd=await asyncio.to_thread(dashboard.install),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"NO_COLOR": "1"},
@@ -146,3 +147,26 @@ hub.start._import(False)
 print([name for name in sys.modules if "improv" in name or "pair" in name or name in ("hub.provisioning", "hub.air")])
 """
     assert (await run_code(program)).out.strip() == "[]"
+
+
+async def test_without_the_clouds_address_people_are_sent_nowhere(tmp_path: Path) -> None:
+    program = """
+import sys
+from hub.config import Config
+from hub.improv_ways import page_of
+print([page_of(Config(sys.argv[1]))])
+"""
+    for content, page in (
+        (None, ""),
+        ("{", ""),
+        ("[]", ""),
+        ('{"url": 7}', ""),
+        ('{"url": "javascript:alert(1)"}', ""),
+        (json.dumps({"url": "https://" + "x" * 300}), ""),
+        ('{"url": "https://farm.example:8443"}', "https://farm.example:8443/p"),
+    ):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        if content is not None:
+            (folder / "cloud.json").write_text(content)
+        assert (await run_code(program, str(folder))).out.splitlines()[-1] == repr([page])

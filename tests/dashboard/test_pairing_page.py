@@ -154,6 +154,7 @@ async def test_wrong_then_right_without_a_new_scan(phone: Desk, browser: Browser
     hub = UnpairedHub(tmp_path / "hub", {"Werkstatt Süd": "längeres Wort"})
     async with beside(browser, page, hub) as (air, lists):
         await page.goto(f"/p#{hub.label}")
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await photo(page, "wifi")
         assert await phone.axe() == []
         await give(page, "Werkstatt", "längeres Wort")

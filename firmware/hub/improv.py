@@ -17,8 +17,8 @@ SEND_WIFI, IDENTIFY, INFO, SCAN, HOSTNAME, DEVICE_NAME = range(1, 7)
 CAPABILITIES = 0x0F  # identify, device info, scan, hostname
 
 AUTHORISED_MS = 60_000
-MAX_RESULT = 500
-"""Bytes of one result: what a characteristic holds."""
+MAX_RESULT = 255
+"""Bytes of the strings in one result, with their lengths: what its own length, one byte, can tell."""
 
 
 class Improv:
@@ -88,7 +88,7 @@ class Improv:
 
     async def _scan(self) -> "list[str]":
         found: "list[str]" = []
-        room = MAX_RESULT - 16
+        room = MAX_RESULT
         for ssid, rssi, secured in await self.networks():
             three = [ssid, rssi, "WPA2" if secured else "NO"]
             room -= sum([len(text.encode()) + 1 for text in three])
@@ -158,4 +158,4 @@ def strings(data: bytes) -> "list[str] | None":
 def packed(command: int, texts: "list[str]") -> bytes:
     """Command, length, strings, each behind its length; without checksum."""
     body = b"".join([bytes([len(text.encode())]) + text.encode() for text in texts])
-    return bytes([command, len(body) & 255]) + body
+    return bytes([command, len(body)]) + body

@@ -2,6 +2,7 @@
 
 The access point's passphrase stands on the label, so who is in this network has the label in his hands, and what he
 types is encrypted by the network itself. Here, and only here, name and password come as plain JSON (`POST /setup`).
+The hub may be in another network too, where anybody may be: who comes from there is let go without a word.
 The sealed box of the pairing service is taken too (`GET /info`, `POST /box`, `GET /reply`).
 """
 
@@ -55,7 +56,7 @@ class SoftAp:
         self._address = self._setup.board.radio.open_access_point(self._ssid, self._passphrase)
         listener = self._listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(socket.getaddrinfo("0.0.0.0", self._port)[0][-1])  # noqa: S104 - whose network it is is checked
+        listener.bind(socket.getaddrinfo("0.0.0.0", self._port)[0][-1])  # noqa: S104 - `is_guest` checks who comes
         listener.listen(AT_ONCE)
         listener.setblocking(False)
         log("setup", "page on http://%s:%d" % (self._address, self._port))
@@ -65,12 +66,12 @@ class SoftAp:
             except OSError:
                 await asyncio.sleep_ms(_ACCEPT_MS)
                 continue
-            if self._serving >= AT_ONCE:
+            if self._serving >= AT_ONCE or not self._setup.board.radio.is_guest(peer):
                 raw.close()
                 continue
             raw.setblocking(False)
             self._serving += 1
-            asyncio.create_task(self._serve(Wire(raw), peer))
+            asyncio.create_task(self._serve(Wire(raw)))
 
     def stop(self) -> None:
         """Close page and access point."""
@@ -78,7 +79,7 @@ class SoftAp:
             self._listener.close()
         self._setup.board.radio.close_access_point()
 
-    async def _serve(self, wire: Wire, peer) -> None:  # type: ignore[no-untyped-def]
+    async def _serve(self, wire: Wire) -> None:
         try:
             await within(wire, LIMIT_MS, self._exchange(wire))
         except (OSError, EOFError):

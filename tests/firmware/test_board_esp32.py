@@ -214,6 +214,19 @@ async def test_each_thing_that_can_be_wrong_with_a_network_has_its_word() -> Non
     )
 
 
+async def test_who_comes_by_the_access_point_is_told_from_who_comes_by_the_network() -> None:
+    program = """
+        board = Board()
+        print([board.radio.is_guest((host, 50000)) for host in ("192.168.4.2", "192.168.40.2", "10.0.0.9")])
+        # Where the network has the same numbers nobody can tell, so nobody is let in.
+        board.radio.wlan.ifconfig = lambda: ("192.168.4.77", "", "", "")
+        print(board.radio.is_guest(("192.168.4.2", 50000)))
+        board.radio.wlan.connecting = True
+        print(board.radio.is_guest(("192.168.4.2", 50000)))
+    """
+    assert await run(program) == ["[True, False, False]", "True", "False"]
+
+
 async def test_a_dead_radio_is_switched_off_and_on_and_at_last_the_board_is_reset() -> None:
     out = await run(
         """

@@ -100,6 +100,16 @@ class Radio:
         self._ap.config(essid=ssid, password=passphrase, authmode=network.AUTH_WPA2_PSK, max_clients=2)
         return self._ap.ifconfig()[0]
 
+    def is_guest(self, peer: "tuple[str, int]") -> bool:
+        """Whether who connected is in that network: in no doubt, so nobody is while another has the same numbers.
+
+        The listener's address would not do: the chip takes packets for either of its addresses from both sides.
+        """
+        within = self.ACCESS_POINT[: self.ACCESS_POINT.rindex(".") + 1]
+        if self.wlan.isconnected() and self.wlan.ifconfig()[0].startswith(within):
+            return False
+        return peer[0].startswith(within)
+
     def close_access_point(self) -> None:
         """Take it away."""
         self._ap.active(False)

@@ -63,5 +63,9 @@ class Radio:
         """The hub's own network; here its page is served on this machine."""
         return "127.0.0.1"
 
+    def is_guest(self, peer: bytes) -> bool:
+        """Whether who connected is in that network, 127.0.0.0/24. *peer* is a packed address: family, port, numbers."""
+        return bytes(peer[4:7]) == b"\x7f\x00\x00"
+
     def close_access_point(self) -> None:
         """Nothing to take away."""

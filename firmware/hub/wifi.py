@@ -56,7 +56,8 @@ class Wifi:
             rounds += 1
             if rounds % PATIENCE == 0:
                 give_up()
-            self._radio.leave()
+            if networks:
+                self._radio.leave()
             # Hubs that lost the same access point do not come back all at once.
             await asyncio.sleep_ms(wait // 2 + random.randrange(wait))
             wait = min(2 * wait, MOST_MS)

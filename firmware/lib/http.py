@@ -45,11 +45,14 @@ class Answer:
         return await within(self._wire, self._limit_ms, self._read_into(view))
 
     async def body(self, limit: int) -> bytes:
-        """All of the body; HttpError when it has more than *limit* bytes."""
+        """All of the body within the request's time limit; HttpError when it has more than *limit* bytes."""
+        return await within(self._wire, self._limit_ms, self._body(limit))  # type: ignore[no-any-return]
+
+    async def _body(self, limit: int) -> bytes:
         data = bytearray()
         piece = memoryview(bytearray(min(limit, 512)))
         while True:
-            got = await self.read_into(piece)
+            got = await self._read_into(piece)
             if not got:
                 return bytes(data)
             if len(data) + got > limit:

@@ -175,6 +175,19 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
         assert await micropython(port, "async def main():\n    print(await ask(limit_ms=200))") == ["broken"]
 
 
+async def test_a_body_that_drips_is_given_up_too() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with serving(handler) as port:
+        assert await micropython(port, "async def main():\n    print(await ask(limit_ms=300))") == ["broken"]
+
+
 async def test_no_header_is_smuggled_in() -> None:
     program = """
 async def main():

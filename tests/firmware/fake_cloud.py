@@ -21,7 +21,7 @@ from shared_protocol.schema import HUB
 
 KEY = "pfh_hub1_verysecretkey"
 PATH = "/hub/v1/link"
-LIMIT = 10.0
+LIMIT = 30.0
 
 WELCOME: dict[str, Any] = {
     "time": 1_800_000_000,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-HEAP = "384k"
+HEAP = "416k"
 """The heap of a hub in tests: 64-bit words make it worth about 190 KB on the chip."""
 
 
@@ -52,7 +52,7 @@ def environment(*folders: Path) -> dict[str, str]:
 
 
 def command(*arguments: str, heap: str = HEAP) -> list[str]:
-    """The command line of the interpreter with a heap limit such as `384k` or `2M`."""
+    """The command line of the interpreter with a heap limit such as `416k` or `2M`."""
     if importlib.util.find_spec("micropython_unix") is None:
         raise FileNotFoundError("MicroPython's Unix port is missing: pip install -e '.[farm]'")
     return [_tool("micropython"), "-X", f"heapsize={heap}", *arguments]

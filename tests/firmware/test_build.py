@@ -98,7 +98,7 @@ def test_compiled_modules_run(tmp_path: Path) -> None:
 
     program = "import hub.log; hub.log.log('part', 'compiled'); import hub.app; print(hub.app.FIRMWARE)"
     done = subprocess.run(
-        command("-c", program, heap="384k"),
+        command("-c", program, heap="416k"),
         env={"MICROPYPATH": f"{tmp_path}:{micropython_lib()}:.frozen"},
         capture_output=True,
         text=True,

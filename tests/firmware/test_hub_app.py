@@ -99,10 +99,10 @@ async def acknowledge(link: Hub) -> None:
             done += 1
 
 
-async def test_six_printers_a_print_and_an_upload_in_384_kilobytes(cloud: FakeCloud, tmp_path: Path) -> None:
+async def test_six_printers_a_print_and_an_upload_in_416_kilobytes(cloud: FakeCloud, tmp_path: Path) -> None:
     async with (
         VirtualFarm.start(mixed(6, speed=20, files=job(tmp_path)), address=own_address()) as farm,
-        HubProcess(tmp_path / "data", "hub1", KEY, cloud.url, heap="384k", stats=True) as hub,
+        HubProcess(tmp_path / "data", "hub1", KEY, cloud.url, heap="416k", stats=True) as hub,
     ):
         cloud.welcome = {"config": document(1, *entries(farm.printers)), "status_ms": 200}
         link = await cloud.hub()
@@ -131,7 +131,7 @@ async def test_six_printers_a_print_and_an_upload_in_384_kilobytes(cloud: FakeCl
         for n in range(1, 7):
             assert (await link.command(f"light-{n}", "light", f"p{n}", args={"on": True}))["ok"]
         figures = await hub.wait_for_stats()
-        assert figures["printers"] == 6 and figures["online"] and figures["heap_live"] < 384 * 1024
+        assert figures["printers"] == 6 and figures["online"] and figures["heap_live"] < 416 * 1024
         acks.cancel()
         journal = await farm.printers[0].control.journal()
         assert list(journal["starts_per_file"].values()) == [1]

@@ -30,7 +30,7 @@ def pending(outbox):
 """
 
 
-async def run(program: str, folder: Path | None = None, heap: str = "384k") -> list[str]:
+async def run(program: str, folder: Path | None = None, heap: str = "416k") -> list[str]:
     finished = await run_code(HELPERS + textwrap.dedent(program), *([str(folder)] if folder else []), heap=heap)
     return finished.out.splitlines()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.farm.client import WAIT_LIMIT, Client, Live
 from tools.farm.cloud import CloudProcess
-from tools.hub import HubProcess
+from tools.hub import HEAP, HubProcess
 from tools.sample_file import SampleSpec, build_sample
 from tools.virtual_printer.client import PrinterControl
 from tools.virtual_printer.harness import RunningPrinter, VirtualFarm
@@ -53,7 +53,7 @@ class Farm:
         """The first hub."""
         return self.hubs[0]
 
-    async def add_hub(self, *, heap: str = "384k") -> int:
+    async def add_hub(self, *, heap: str = HEAP) -> int:
         """Register a hub, hand it its identity and start it; returns its index."""
         index = len(self.hubs)
         made = await self.api.post("/api/hubs/", {"name": f"Hub {index + 1}"})
@@ -132,7 +132,7 @@ async def start(
     hubs: int = 1,
     email: str = EMAIL,
     port: int = 0,
-    heap: str = "384k",
+    heap: str = HEAP,
     settings: dict[str, str] | None = None,
     wait: bool = True,
 ) -> AsyncIterator[Farm]:

@@ -1,0 +1,1 @@
+"""Install the hub on a board and print its label."""

@@ -45,8 +45,8 @@ migrate: ## move a farm from the Raspberry Pi; ARGS="--from tenant.db --files fi
 firmware: setup ## compile the hub's application into build/hub
 	@$(BIN)/python -m tools.build_firmware
 
-flash: firmware ## install the hub's application on a board that runs MicroPython; PORT=/dev/ttyACM0 (default: the only one)
-	@$(BIN)/mpremote connect $(or $(PORT),auto) mip install --target / firmware/package.json + reset
+flash: setup ## make a board a hub, with identity and label; PORT=/dev/ttyACM0, ARGS="--host https://... --label DIR", ARGS=--help
+	@$(BIN)/python -m tools.flash $(if $(PORT),--port $(PORT)) $(ARGS)
 
 lock: ## renew the lock files from pyproject.toml (after make setup)
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \

@@ -72,7 +72,13 @@ async def test_printers_are_a_bare_list_and_come_back_without_their_code(cloud: 
 
 async def test_products_and_skus_with_prices_in_dollars(cloud: Cloud) -> None:
     owner = cloud.owner
-    body = {"name": "Bracket", "description": None, "printer_priority": '["P1S"]', "components": [], "image_url": None}
+    body: dict[str, Any] = {
+        "name": "Bracket",
+        "description": None,
+        "printer_priority": '["P1S"]',
+        "components": [],
+        "image_url": None,
+    }
     made = await owner.ok("POST", "/api/products-sync/", body)
     product = made["product"]
     assert (made["success"], product["name"], product["printer_priority"]) == (True, "Bracket", '["P1S"]')

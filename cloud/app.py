@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import structlog
 from starlette.applications import Starlette
@@ -37,6 +38,16 @@ from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
 from cloud.api.oidc import OidcApi
+from cloud.api.old.controls import OldControlsApi
+from cloud.api.old.files import OldFilesApi
+from cloud.api.old.goods import OldGoodsApi
+from cloud.api.old.jobs import OldJobsApi
+from cloud.api.old.live import OldLiveApi
+from cloud.api.old.making import OldMakingApi
+from cloud.api.old.presets import OldPresetsApi
+from cloud.api.old.printers import OldPrintersApi
+from cloud.api.old.products import OldProductsApi
+from cloud.api.old.skus import OldSkusApi
 from cloud.api.orders import OrdersApi
 from cloud.api.pairings import PairingsApi
 from cloud.api.print_jobs import JobsApi
@@ -68,12 +79,16 @@ from cloud.printing.engine import Printing
 from cloud.printing.fleet import Fleet
 from cloud.services import Services
 from cloud.settings import Settings
-from cloud.storage import migrations, printers
+from cloud.storage import migrations
 from cloud.storage.files_folder import BlobStore
+from cloud.storage.printers import id_of_number
 from cloud.storage.secrets import KeyRing, Vault
 from cloud.storage.store import Store
 
 log = structlog.get_logger(__name__)
+
+NUMBERED: Final = ("printers", "printers-sync", "v1")
+"""Tags of the paths whose `{id}` may be a printer's number."""
 
 
 def create_app(settings: Settings, draining: Draining | None = None) -> Starlette:
@@ -236,6 +251,14 @@ async def _first_start(settings: Settings, accounts: Accounts) -> None:
 
 def _endpoints(services: Services) -> list[Endpoint]:
     printing = services.printing
+    printers = PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls)
+    upkeep = PrinterUpkeepApi(printing.upkeep, printing.live)
+    jobs = JobsApi(printing.jobs)
+    files = FilesApi(
+        services.blobs, services.keeping, services.reader, services.pictures, services.settings.upload_limit_bytes
+    )
+    products, skus, goods = ProductsApi(services.blobs, services.keeping), ProductSkusApi(), FinishedGoodsApi()
+    presets = ColorPresetsApi()
     return [
         *AuthApi(services.accounts, services.gate).endpoints(),
         *OidcApi(services.accounts, services.gate, services.oidc, secure=services.settings.secure_cookies).endpoints(),
@@ -246,24 +269,22 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *InvitationsApi(services.accounts).endpoints(),
         *SettingsApi().endpoints(),
         *AuditLogApi().endpoints(),
-        *PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls).endpoints(),
+        *printers.endpoints(),
         *PrinterBulkApi(services.fleet, printing.jobs, printing.handling, printing.upkeep).endpoints(),
         *PrinterControlsApi(printing.handling).endpoints(),
         *PrinterOldPathsApi(
             printing.controls, printing.handling, printing.jobs, printing.files_on_printers
         ).endpoints(),
         *PrinterFilesApi(printing.files_on_printers).endpoints(),
-        *PrinterUpkeepApi(printing.upkeep, printing.live).endpoints(),
-        *JobsApi(printing.jobs).endpoints(),
-        *FilesApi(
-            services.blobs, services.keeping, services.reader, services.pictures, services.settings.upload_limit_bytes
-        ).endpoints(),
-        *ProductsApi(services.blobs, services.keeping).endpoints(),
-        *ProductSkusApi().endpoints(),
+        *upkeep.endpoints(),
+        *jobs.endpoints(),
+        *files.endpoints(),
+        *products.endpoints(),
+        *skus.endpoints(),
         *BuildPlateTypesApi().endpoints(),
-        *ColorPresetsApi().endpoints(),
+        *presets.endpoints(),
         *StockMovementsApi().endpoints(),
-        *FinishedGoodsApi().endpoints(),
+        *goods.endpoints(),
         *AssemblyTasksApi().endpoints(),
         *WorklistApi().endpoints(),
         *OrdersApi().endpoints(),
@@ -276,15 +297,26 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *HubReleaseFilesApi(services.store, services.blobs).endpoints(),
         *HubReleasesApi(services.hubs.rollout).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),
+        *OldPrintersApi(printers, upkeep).endpoints(),
+        *OldControlsApi(printing.controls, printing.handling, printing.files_on_printers, files, jobs).endpoints(),
+        *OldJobsApi(jobs).endpoints(),
+        *OldMakingApi(jobs, printing.controls).endpoints(),
+        *OldFilesApi(files, products).endpoints(),
+        *OldProductsApi(products).endpoints(),
+        *OldSkusApi(skus, goods).endpoints(),
+        *OldGoodsApi(goods).endpoints(),
+        *OldPresetsApi(presets).endpoints(),
+        *OldLiveApi(printing.live).endpoints(),
     ]
 
 
 def _routes(services: Services) -> list[BaseRoute]:
     endpoints = _endpoints(services)
     return [
-        *Router(services.store, services.gate, {"printers": printers.id_of_number}).routes(endpoints),
+        *Router(services.store, services.gate, dict.fromkeys(NUMBERED, id_of_number)).routes(endpoints),
         *Document(endpoints, version=__version__, cookie=services.gate.cookie).routes(),
         services.browsers.route(),
+        *services.browsers.old_routes(OldLiveApi(services.printing.live).message),
         services.hubs.route(),
         Mount("/", Dashboard(services.settings.dashboard_dir)),
     ]

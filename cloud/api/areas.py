@@ -27,6 +27,16 @@ _AREAS: Final[Mapping[str, Area]] = {
     "audit-log": "reports",
     "sync-logs": "reports",
     "settings": "settings",
+    # As clients of the old system call them.
+    "v1": "printers",
+    "printers-sync": "printers",
+    "print-jobs-sync": "jobs",
+    "enhanced-print-jobs": "jobs",
+    "print-files-sync": "files",
+    "file-operations": "files",
+    "products-sync": "catalog",
+    "product-skus-sync": "catalog",
+    "finished-goods-sync": "production",
 }
 _PERSONAL: Final = frozenset({"auth", "users", "invitations", "sessions", "api-keys", "two-factor"})
 """What concerns who may come in: no API key opens it."""

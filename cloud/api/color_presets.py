@@ -1,21 +1,31 @@
 """/api/color-presets: the filament colours a farm uses, by the names people call them."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud.api.collection import Collection
-from cloud.api.shapes import Color, ListQuery, Name
+from cloud.api.errors import ApiError
+from cloud.api.shapes import Color, Line, ListQuery, Name
 from cloud.catalog.resources import COLOR_PRESETS
+from cloud.storage.store import Row
+from cloud.storage.tenant import TenantTx
 
 FilamentType = Annotated[str, Meta(min_length=1, max_length=40)]
+_OLD_NAMES: Final = frozenset({"material_type", "manufacturer", "notes"})
 
 
 class ColorPresetIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     color_name: Name
     hex_code: Color
-    filament_type: FilamentType
+    filament_type: FilamentType | UnsetType = UNSET
     is_active: bool = True
+    material_type: FilamentType | UnsetType = UNSET
+    """The same as `filament_type`, as clients of the old system name it. One of them is needed."""
+    manufacturer: Line | UnsetType | None = UNSET
+    """Of the old system, like `notes`; not heeded, nor was it there."""
+    notes: Line | UnsetType | None = UNSET
 
 
 class ColorPresetPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +33,11 @@ class ColorPresetPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     hex_code: Color | UnsetType = UNSET
     filament_type: FilamentType | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
+    material_type: FilamentType | UnsetType = UNSET
+    """The same as `filament_type`, as clients of the old system name it."""
+    manufacturer: Line | UnsetType | None = UNSET
+    """Of the old system, like `notes`; not heeded, nor was it there."""
+    notes: Line | UnsetType | None = UNSET
 
 
 class ColorPresetOut(Struct, frozen=True, kw_only=True):
@@ -49,3 +64,21 @@ class ColorPresetsApi(Collection):
     new = ColorPresetIn
     patch = ColorPresetPatch
     query = ColorPresetsQuery
+
+    async def creating(self, tx: TenantTx, values: dict[str, Any]) -> Mapping[str, Any]:
+        columns = _columns(values)
+        if "filament_type" not in columns:
+            problem = "Say in `filament_type` what it is."
+            raise ApiError(422, "invalid", problem, details={"path": "$.filament_type", "problem": problem})
+        return columns
+
+    async def changing(self, tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:
+        return _columns(values)
+
+
+def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not kept, and the old name put right; today's name wins."""
+    columns = {name: value for name, value in values.items() if name not in _OLD_NAMES}
+    if "material_type" in values:
+        columns.setdefault("filament_type", values["material_type"])
+    return columns

@@ -164,12 +164,13 @@ class FinishedGoodsApi(Collection):
         return cast(FinishedGoodOut, await self.update(call, key, change))
 
     async def create(self, call: Call, body: Any) -> Any:
-        return self.out(await call.store.write(lambda tx: self._created(tx, body)))
+        return self.out(await call.store.write(lambda tx: self.created(tx, body)))
 
     async def removing(self, tx: TenantTx, before: Row) -> None:
         await goods.prepare_removal(tx, before)
 
-    async def _created(self, tx: TenantTx, body: Any) -> Row:
+    async def created(self, tx: TenantTx, body: FinishedGoodIn) -> Row:
+        """Add one, within a transaction. Raises DomainError."""
         stock = _stock(body)
         await check_references(tx, {"product_sku_id": body.product_sku_id})
         row = await self.rows.create(tx, given(_without_stock(body)))

@@ -124,6 +124,7 @@ class Endpoint:
         answer: Any = None,
         sorts: Sequence[str] = (),
         summary: str = "",
+        deprecated: bool = False,
     ) -> None:
         """By default a viewer may GET, everything else takes an operator.
 
@@ -131,8 +132,8 @@ class Endpoint:
         replaces the JSON answer by media types and their schemas, `form` describes a multipart body that the handler
         reads itself, `errors` are statuses beyond those every endpoint may give. A `versioned` one heeds If-Match;
         a `command` is done once per Idempotency-Key by the hub, as creations are by the database. `sorts` are what
-        `sort` in the query may name. `body`, `query`, `answer` and `summary` are for handlers that are made for many
-        things, whose signature cannot say.
+        `sort` in the query may name. A `deprecated` one is there for clients of the old system only. `body`, `query`,
+        `answer` and `summary` are for handlers that are made for many things, whose signature cannot say.
         """
         self.method = method
         self.path = path
@@ -147,6 +148,7 @@ class Endpoint:
         self.versioned = versioned
         self.command = command
         self.sorts = tuple(sorts)
+        self.deprecated = deprecated
         self.documentation = (summary or handler.__doc__ or "").strip()
         self._read_signature(body, query, answer)
         self.status = status or (204 if self.answer is None and answers is None else 200)

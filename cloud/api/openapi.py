@@ -119,6 +119,8 @@ def _operation(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
         "x-role": endpoint.role,
         "x-scope": f"{endpoint.area}:{endpoint.action}" if endpoint.area else None,
     }
+    if endpoint.deprecated:
+        operation["deprecated"] = True
     if endpoint.body is not None:
         operation["requestBody"] = _content({"application/json": {"schema": schemas[endpoint.body]}})
     elif endpoint.form is not None:

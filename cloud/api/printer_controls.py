@@ -4,7 +4,7 @@ Each is done once per Idempotency-Key, by the hub: a repeat is answered as the f
 printer acknowledged it, or shows the effect; every other end is an error that says whether it may have happened.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -219,9 +219,12 @@ class PrinterControlsApi:
         return self._handling.on(call.store, printer_id, call.command_id)
 
 
-def command(path: str, handler: Handler, *, role: Role = "operator", summary: str = "") -> Endpoint:
+def command(
+    path: str, handler: Handler, *, role: Role = "operator", summary: str = "", deprecated: bool = False
+) -> Endpoint:
     """An endpoint that makes a printer do something."""
-    return Endpoint("POST", path, handler, role=role, command=True, errors=PRINTER_ERRORS, summary=summary)
+    common: dict[str, Any] = {"command": True, "errors": PRINTER_ERRORS}
+    return Endpoint("POST", path, handler, role=role, summary=summary, deprecated=deprecated, **common)
 
 
 def done(answer: Answer) -> CommandOut:

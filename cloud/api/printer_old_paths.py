@@ -4,11 +4,13 @@ They do what the paths of today do, and nothing besides. `{id}` is the printer's
 """
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from cloud.api.kit import Call, Endpoint, Handler
+from cloud.api.old.shapes import old
+from cloud.api.old.telling import FileName, HeatIn, OldOut, Progress, Temperatures, temperatures, told
 from cloud.api.printer_controls import PRINTER_ERRORS, command
 from cloud.api.printer_shapes import status_word
 from cloud.api.shapes import Id
@@ -19,19 +21,10 @@ from cloud.printing.handling import Handling, Hands
 from cloud.printing.live import LivePrinter
 from cloud.printing.remote_files import RemoteFiles
 from cloud.printing.service import JobService
-from cloud.printing.views import View
 from cloud.storage import clock
 from shared_protocol.status import NO_TRAY
 
-Heat = Annotated[float, Meta(ge=0, le=350)]
 Slot = Annotated[int, Meta(ge=0, le=3)]
-FileName = Annotated[str, Meta(min_length=1, max_length=255)]
-
-
-class HeatIn(Struct, frozen=True, forbid_unknown_fields=True):
-    temperature: Heat
-    wait: bool = False
-    """Not heeded: nobody waits for heat."""
 
 
 class SlotIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,32 +43,12 @@ class ChangeIn(Struct, frozen=True, forbid_unknown_fields=True):
     to_slot: Slot
 
 
-class OldOut(Struct, frozen=True, kw_only=True):
-    success: bool = True
-    message: str
-    timestamp: str
-    printer_id: str
-    """The printer's number, as text."""
-
-
 class LightOut(Struct, frozen=True, kw_only=True):
     success: bool = True
     message: str = ""
     light_on: bool
     available: bool
     error: str | None
-
-
-class Degrees(Struct, frozen=True, kw_only=True):
-    current: float
-    target: float
-    is_heating: bool
-
-
-class Temperatures(Struct, frozen=True, kw_only=True):
-    nozzle: Degrees
-    bed: Degrees
-    chamber: Degrees
 
 
 class TemperaturesOut(OldOut, frozen=True, kw_only=True):
@@ -110,15 +83,6 @@ class InfoLine(Struct, frozen=True, kw_only=True):
 
 class InfoOut(OldOut, frozen=True, kw_only=True):
     printer: InfoLine
-
-
-class Progress(Struct, frozen=True, kw_only=True):
-    percentage: int
-    elapsed_time: int | None
-    """Seconds; nobody measures it while the print runs."""
-    remaining_time: int | None
-    current_layer: int | None
-    total_layers: int | None
 
 
 class JobInfo(Struct, frozen=True, kw_only=True):
@@ -184,16 +148,16 @@ class PrinterOldPathsApi:
             "cleared/toggle": self.old_cleared_toggle,
         }
         return [
-            *(command(f"{one}/{path}", handler) for path, handler in commands.items()),
-            Endpoint("GET", "/api/printers/status-quick", self.old_status_quick),
-            Endpoint("GET", "/api/printers/status-quick-fixed", self.old_status_quick_fixed),
-            Endpoint("GET", f"{one}/info", self.old_info),
-            Endpoint("GET", f"{one}/light/status", self.old_light_status),
-            Endpoint("GET", f"{one}/temperature", self.old_temperature),
-            Endpoint("GET", f"{one}/ams", self.old_ams),
-            Endpoint("GET", f"{one}/print/progress", self.old_print_progress),
-            Endpoint("GET", f"{one}/camera/snapshot", self.old_snapshot, errors=PRINTER_ERRORS),
-            Endpoint("DELETE", f"{one}/files/{{name}}", self.old_delete_file, status=200, errors=PRINTER_ERRORS),
+            *(command(f"{one}/{path}", handler, deprecated=True) for path, handler in commands.items()),
+            old("GET", "/api/printers/status-quick", self.old_status_quick),
+            old("GET", "/api/printers/status-quick-fixed", self.old_status_quick_fixed),
+            old("GET", f"{one}/info", self.old_info),
+            old("GET", f"{one}/light/status", self.old_light_status),
+            old("GET", f"{one}/temperature", self.old_temperature),
+            old("GET", f"{one}/ams", self.old_ams),
+            old("GET", f"{one}/print/progress", self.old_print_progress),
+            old("GET", f"{one}/camera/snapshot", self.old_snapshot, errors=PRINTER_ERRORS),
+            old("DELETE", f"{one}/files/{{name}}", self.old_delete_file, status=200, errors=PRINTER_ERRORS),
         ]
 
     # ---- commands
@@ -225,8 +189,11 @@ class PrinterOldPathsApi:
         return self._done(call, printer_id, "The bed's target is set.")
 
     async def old_temp_off(self, call: Call, printer_id: Id) -> OldOut:
-        """Let nozzle and bed cool."""
+        """Let nozzle, bed and chamber cool."""
         await self._hands(call, printer_id).temperature(nozzle=0, bed=0)
+        chamber = self._handling.on(call.store, printer_id, call.command_id_of("chamber"))
+        if chamber.heats_chamber:
+            await chamber.chamber(0)
         return self._done(call, printer_id, "The heaters are off.")
 
     async def old_print_pause(self, call: Call, printer_id: Id) -> OldOut:
@@ -310,7 +277,7 @@ class PrinterOldPathsApi:
             enabled=one.meta["is_active"],
             connected=one.online,
         )
-        return InfoOut(**_told(one, f"It is {status_word(one)}."), printer=line)
+        return InfoOut(**told(one, f"It is {status_word(one)}."), printer=line)
 
     async def old_light_status(self, call: Call, printer_id: Id) -> LightOut:
         """Whether the chamber light is on."""
@@ -322,8 +289,7 @@ class PrinterOldPathsApi:
     async def old_temperature(self, call: Call, printer_id: Id) -> TemperaturesOut:
         """How hot the printer is, and is to be."""
         one = self._one(call, printer_id)
-        heat = {name: _degrees(one.status, name) for name in ("nozzle", "bed", "chamber")}
-        return TemperaturesOut(**_told(one, ""), temperatures=Temperatures(**heat))
+        return TemperaturesOut(**told(one, ""), temperatures=temperatures(one.status))
 
     async def old_ams(self, call: Call, printer_id: Id) -> AmsOut:
         """What is in the trays."""
@@ -342,7 +308,7 @@ class PrinterOldPathsApi:
         ams = AmsStatus(
             is_connected=bool(one.status.get("ams")), slots=slots, current_slot=None if now == NO_TRAY else now
         )
-        return AmsOut(**_told(one, ""), ams_status=ams)
+        return AmsOut(**told(one, ""), ams_status=ams)
 
     async def old_print_progress(self, call: Call, printer_id: Id) -> ProgressOut:
         """How far the print is; null when there is none."""
@@ -359,13 +325,13 @@ class PrinterOldPathsApi:
             job_id = one.job_id or status.get("task_id", "")
             name = status.get("task") or status.get("file", "")
             job = JobInfo(job_id=job_id, filename=name, status=status_word(one), progress=progress)
-        return ProgressOut(**_told(one, ""), job_info=job)
+        return ProgressOut(**told(one, ""), job_info=job)
 
     async def old_snapshot(self, call: Call, printer_id: Id) -> SnapshotOut:
         """One fresh frame of the camera, as JSON."""
         frame = await self._controls.snapshot(call.store, printer_id)
         picture = Snapshot(image_data=base64.b64encode(frame).decode(), timestamp=clock.now())
-        return SnapshotOut(**_told(self._one(call, printer_id), ""), snapshot=picture)
+        return SnapshotOut(**told(self._one(call, printer_id), ""), snapshot=picture)
 
     # ---- inside
 
@@ -376,18 +342,9 @@ class PrinterOldPathsApi:
         return self._handling.on(call.store, printer_id, call.command_id)
 
     def _done(self, call: Call, printer_id: str, message: str) -> OldOut:
-        return OldOut(**_told(self._one(call, printer_id), message))
-
-
-def _told(one: LivePrinter, message: str) -> dict[str, Any]:
-    return {"message": message, "timestamp": clock.now(), "printer_id": str(one.meta["printer_id"])}
+        return OldOut(**told(self._one(call, printer_id), message))
 
 
 def _model(one: LivePrinter) -> str:
     model = models.by_code(one.meta["model"])
     return model.name if model else str(one.meta["model"])
-
-
-def _degrees(status: View, name: str) -> Degrees:
-    current, target = status.get(name, 0.0), status.get(f"{name}_target", 0.0)
-    return Degrees(current=current, target=target, is_heating=target > current)

@@ -113,13 +113,18 @@ class ProductSkusApi(Collection):
         return [msgspec.convert({**row, "product_name": names[row["product_id"]]}, ProductSkuOut) for row in rows]
 
     async def create(self, call: Call, body: ProductSkuIn) -> ProductSkuOut:
-        async def unit(tx: TenantTx) -> ProductSkuOut:
-            await skus.check_product(tx, body.product_id)
-            values = {name: value for name, value in given(body).items() if name != "product_id"}
-            row = await skus.create(tx, body.product_id, values, actor=call.principal.actor)
-            return (await self.outs(tx, [row]))[0]
+        return await call.store.write(lambda tx: self.created(tx, body))
 
-        return await call.store.write(unit)
+    async def created(self, tx: TenantTx, body: ProductSkuIn) -> ProductSkuOut:
+        """Add one, within a transaction. Raises DomainError."""
+        await skus.check_product(tx, body.product_id)
+        values = {name: value for name, value in given(body).items() if name != "product_id"}
+        row = await skus.create(tx, body.product_id, values, actor=tx.actor)
+        return (await self.outs(tx, [row]))[0]
+
+    async def one(self, tx: TenantTx, key: str) -> ProductSkuOut:
+        """One as it is in this transaction. Raises ApiError 404."""
+        return (await self.outs(tx, [await self._existing(tx, key)]))[0]
 
     async def changing(self, tx: TenantTx, before: Row, values: dict[str, Any]) -> Mapping[str, Any]:
         return await skus.checked_change(tx, before, values)

@@ -35,6 +35,10 @@ class PrinterModel(msgspec.Struct, frozen=True, kw_only=True):
     max_nozzle: int
     """Hottest the nozzle may be told to be, in °C."""
     max_bed: int
+    max_chamber: int = 0
+    """0 = no heater there."""
+    air_path: bool = False
+    """Its air goes in a circle or out, as it is told: in a circle when the chamber is heated."""
     nozzles: int = 1
 
 
@@ -50,6 +54,7 @@ def _legacy(
     session_reuse: bool = True,
     nozzle: int = 300,
     bed: int = 100,
+    chamber: int = 0,
 ) -> PrinterModel:
     """X1, P1 and first A1 machines: a microSD card, addressed as file:///sdcard/."""
     return PrinterModel(
@@ -65,6 +70,7 @@ def _legacy(
         upload_dir="/cache/",
         max_nozzle=nozzle,
         max_bed=bed,
+        max_chamber=chamber,
     )
 
 
@@ -80,6 +86,7 @@ def _newer(
     nozzles: int = 1,
     nozzle: int = 350,
     bed: int = 120,
+    chamber: int = 0,
 ) -> PrinterModel:
     """Machines since 2025: a USB stick whose FTPS root is addressed as ftp:///."""
     return PrinterModel(
@@ -95,6 +102,8 @@ def _newer(
         upload_dir="/",
         max_nozzle=nozzle,
         max_bed=bed,
+        max_chamber=chamber,
+        air_path=chamber > 0,
         nozzles=nozzles,
     )
 
@@ -106,7 +115,7 @@ _H2_VOLUME: Final = (325, 320, 325)
 MODELS: Final[tuple[PrinterModel, ...]] = (
     _legacy("BL-P001", "X1 Carbon", "00M", "X1", group=COREXY256, bed=120),
     _legacy("BL-P002", "X1", "00W", "X1", group=COREXY256, bed=120),
-    _legacy("C13", "X1E", "03W", "X1", group=COREXY256, nozzle=320, bed=120),
+    _legacy("C13", "X1E", "03W", "X1", group=COREXY256, nozzle=320, bed=120, chamber=60),
     _legacy("C11", "P1P", "01S", "P1", group=COREXY256, jpeg=True),
     _legacy("C12", "P1S", "01P", "P1", group=COREXY256, jpeg=True),
     _legacy(
@@ -123,12 +132,12 @@ MODELS: Final[tuple[PrinterModel, ...]] = (
     _newer("N9", "A2L", "26A19", "A2", volume=(330, 320, 325), jpeg=True, nozzle=300, bed=100),
     _newer("N7", "P2S", "22E", "P2", volume=(256, 256, 256), nozzle=300, bed=110),
     _newer("N6", "X2D", "20P", "X2", volume=(256, 256, 260), nozzles=2, nozzle=300),
-    _newer("O1D", "H2D", "094", "H2", volume=_H2D_VOLUME, nozzles=2),
-    _newer("O1E", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2),
-    _newer("O2D", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", nozzles=2),
-    _newer("O1C", "H2C", "31B", "H2", volume=_H2_VOLUME, group="H2C", nozzles=2),
-    _newer("O1C2", "H2C", "31B", "H2", volume=_H2_VOLUME, group="H2C", nozzles=2),
-    _newer("O1S", "H2S", "093", "H2", volume=_H2_VOLUME),
+    _newer("O1D", "H2D", "094", "H2", volume=_H2D_VOLUME, chamber=65, nozzles=2),
+    _newer("O1E", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", chamber=65, nozzles=2),
+    _newer("O2D", "H2D Pro", "239", "H2", volume=_H2D_VOLUME, group="H2DPro", chamber=65, nozzles=2),
+    _newer("O1C", "H2C", "31B", "H2", volume=_H2_VOLUME, group="H2C", chamber=65, nozzles=2),
+    _newer("O1C2", "H2C", "31B", "H2", volume=_H2_VOLUME, group="H2C", chamber=65, nozzles=2),
+    _newer("O1S", "H2S", "093", "H2", volume=_H2_VOLUME, chamber=65),
 )
 
 _MAKER: Final = "bambu lab "

@@ -5,7 +5,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from cloud.live.browser import MAX_TEXT, MESSAGES_BURST, MESSAGES_PER_S, SIGNED_OUT, TRY_LATER, Said
-from cloud.live.gateway import PATH
+from cloud.live.gateway import OLD_PATHS, PATH
 
 _REF: Final = "#/components/schemas/{name}"
 _ID: Final = {"type": "string", "maxLength": 64}
@@ -63,6 +63,16 @@ TOLD: Final = {
 }
 TOLD["delta"]["payload"]["properties"] |= {"printers": _CHANGES, "jobs": _CHANGES, "hubs": _HUB_CHANGES}
 
+OLD_TOLD: Final = {
+    "live_status": _message(
+        "live_status",
+        "Everything about one printer, or a list of all.",
+        data={"type": ["object", "array"]},
+        timestamp={"type": "string"},
+    ),
+    "old_error": _message("error", "There is no such printer.", message={"type": "string"}),
+}
+
 
 def asyncapi(version: str, cookie: str) -> dict[str, Any]:
     """The document, ready to be encoded as JSON."""
@@ -77,6 +87,7 @@ def asyncapi(version: str, cookie: str) -> dict[str, Any]:
         for kind, schema in zip(kinds, schemas, strict=True)
     }
     messages = {**said, **TOLD}
+    every, one = OLD_PATHS
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "PrintFarm live", "version": version, "description": _description()},
@@ -84,15 +95,28 @@ def asyncapi(version: str, cookie: str) -> dict[str, Any]:
             "live": {
                 "address": PATH,
                 "summary": "Printers, jobs and hubs as they are, while one looks.",
-                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-            }
+                "messages": _refs(messages),
+            },
+            "oldLive": {
+                "address": every,
+                "summary": "All printers anew, every three seconds and when one changes: for old clients.",
+                "messages": _refs(OLD_TOLD),
+            },
+            "oldLiveOfOne": {
+                "address": one,
+                "summary": "The same of one printer.",
+                "parameters": {"printer_id": {"description": "The printer's number, or its id."}},
+                "messages": _refs(OLD_TOLD),
+            },
         },
         "operations": {
             "say": _operation("receive", "What a browser or a program says.", said),
             "tell": _operation("send", "What the server tells.", TOLD),
+            "tellOld": _operation("send", "What a client of the old system hears.", OLD_TOLD, "oldLive"),
+            "tellOldOfOne": _operation("send", "The same of one printer.", OLD_TOLD, "oldLiveOfOne"),
         },
         "components": {
-            "messages": messages,
+            "messages": {**messages, **OLD_TOLD},
             "schemas": components,
             "securitySchemes": {
                 "session": {"type": "httpApiKey", "in": "cookie", "name": cookie},
@@ -102,12 +126,16 @@ def asyncapi(version: str, cookie: str) -> dict[str, Any]:
     }
 
 
-def _operation(action: str, summary: str, messages: dict[str, Any]) -> dict[str, Any]:
+def _refs(messages: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
+
+
+def _operation(action: str, summary: str, messages: dict[str, Any], channel: str = "live") -> dict[str, Any]:
     return {
         "action": action,
-        "channel": {"$ref": "#/channels/live"},
+        "channel": {"$ref": f"#/channels/{channel}"},
         "summary": summary,
-        "messages": [{"$ref": f"#/channels/live/messages/{name}"} for name in messages],
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in messages],
     }
 
 

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket
 from cloud import sockets
 from cloud.accounts.principal import Principal
 from cloud.live.outbox import BrowserOutbox, TooManyReplies
-from cloud.live.room import TenantRoom
+from cloud.live.room import Member, TenantRoom
 from cloud.sockets import TokenBucket
 from cloud.storage import clock
 
@@ -77,15 +77,22 @@ class Ending(msgspec.Struct, frozen=True):
     reason: str
 
 
-class BrowserSocket:
-    """From the accepted handshake to the end; used once."""
+class Outbox(Member, Protocol):
+    """A member of the room that tells its socket what it hears."""
 
-    def __init__(self, websocket: WebSocket, principal: Principal, room: TenantRoom, prover: Prover) -> None:
+    @property
+    def stalled_for(self) -> float: ...
+    async def run(self) -> None: ...
+
+
+class LiveSocket:
+    """From the accepted handshake to the end; used once. What is said to this one is not heeded."""
+
+    def __init__(self, websocket: WebSocket, principal: Principal, outbox: Outbox, prover: Prover) -> None:
         self.principal = principal
+        self.outbox = outbox
         self._websocket = websocket
-        self._room = room
         self._prover = prover
-        self.outbox = BrowserOutbox(websocket, room)
         self._messages = TokenBucket(MESSAGES_PER_S, MESSAGES_BURST)
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
@@ -132,6 +139,39 @@ class BrowserSocket:
             except TooManyReplies:
                 self.end(Ending(TRY_LATER, "too many unread answers"))
                 return
+
+    def _take(self, text: str | None) -> None:
+        """Heed one message. Raises TooManyReplies."""
+
+    # ---- the end
+
+    async def _look_after(self) -> None:
+        """The login may end while the socket lives, and the browser may stop listening."""
+        checks = 0
+        while True:
+            await asyncio.sleep(CHECK_S)
+            if self.outbox.stalled_for >= STALL_S:
+                # Nothing can be said to it; what waits for it in the server's buffers goes too.
+                sockets.abort(self._websocket)
+                self.end(Ending(1008, "reads nothing"))
+            checks += 1
+            if checks * CHECK_S % PROVE_S < CHECK_S or clock.now() >= self.principal.expires_at:
+                # A login that is used goes on: its end moves, and the socket goes on with it.
+                principal = await self._prover.renewed(self.principal)
+                if principal is None or clock.now() >= principal.expires_at:
+                    self.end(Ending(SIGNED_OUT, "the login has ended"))
+                    return
+                self.principal = principal
+
+
+class BrowserSocket(LiveSocket):
+    """One that does what it is told."""
+
+    outbox: BrowserOutbox
+
+    def __init__(self, websocket: WebSocket, principal: Principal, room: TenantRoom, prover: Prover) -> None:
+        super().__init__(websocket, principal, BrowserOutbox(websocket, room), prover)
+        self._room = room
 
     def _take(self, text: str | None) -> None:
         if text is None:
@@ -185,26 +225,6 @@ class BrowserSocket:
 
     def _refuse(self, code: str, message: str) -> None:
         self.outbox.reply({"type": "error", "code": code, "message": message})
-
-    # ---- the end
-
-    async def _look_after(self) -> None:
-        """The login may end while the socket lives, and the browser may stop listening."""
-        checks = 0
-        while True:
-            await asyncio.sleep(CHECK_S)
-            if self.outbox.stalled_for >= STALL_S:
-                # Nothing can be said to it; what waits for it in the server's buffers goes too.
-                sockets.abort(self._websocket)
-                self.end(Ending(1008, "reads nothing"))
-            checks += 1
-            if checks * CHECK_S % PROVE_S < CHECK_S or clock.now() >= self.principal.expires_at:
-                # A login that is used goes on: its end moves, and the socket goes on with it.
-                principal = await self._prover.renewed(self.principal)
-                if principal is None or clock.now() >= principal.expires_at:
-                    self.end(Ending(SIGNED_OUT, "the login has ended"))
-                    return
-                self.principal = principal
 
 
 def _named(message: Subscribe | Unsubscribe) -> list[str] | None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -15,13 +16,15 @@ from cloud.accounts.principal import Principal
 from cloud.accounts.sessions import REVOKED
 from cloud.accounts.web import WebGate
 from cloud.bus import Bus, Subscription
-from cloud.live.browser import SIGNED_OUT, BrowserSocket, Ending
+from cloud.live.browser import SIGNED_OUT, BrowserSocket, Ending, LiveSocket
+from cloud.live.old_stream import OldStream, Telling
 from cloud.live.room import LiveSource, TenantRoom
 from cloud.storage.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
 PATH: Final = "/api/v1/ws"
+OLD_PATHS: Final = ("/api/v1/ws/live-status-all", "/api/v1/ws/live-status/{printer_id}")
 SEES: Final = Need(role="viewer", area="printers", action="read")
 """What the live view takes: the one rule that HTTP goes by too."""
 MAX_PER_LOGIN: Final = 50
@@ -38,7 +41,7 @@ class LiveGateway:
         self._source = source
         self._gate = gate
         self._rooms: dict[str, TenantRoom] = {}
-        self._sockets: set[BrowserSocket] = set()
+        self._sockets: set[LiveSocket] = set()
         self._by_login: Counter[str] = Counter()
         self._by_tenant: Counter[str] = Counter()
         self._revoked: Subscription | None = None
@@ -47,6 +50,20 @@ class LiveGateway:
 
     def route(self) -> WebSocketRoute:
         return WebSocketRoute(PATH, self.watch, name="live")
+
+    def old_routes(self, telling: Telling) -> list[WebSocketRoute]:
+        """Where clients of the old system look on: they say nothing, and hear everything anew."""
+
+        async def look_on(websocket: WebSocket) -> None:
+            printer = websocket.path_params.get("printer_id")
+
+            def made(principal: Principal, _room: TenantRoom) -> LiveSocket:
+                stream = OldStream(websocket, lambda: telling(principal.tenant_id, printer))
+                return LiveSocket(websocket, principal, stream, self._gate)
+
+            await self._serve(websocket, made)
+
+        return [WebSocketRoute(path, look_on) for path in OLD_PATHS]
 
     async def start(self) -> None:
         self._revoked = self._bus.subscribe(REVOKED, self._on_revoked)
@@ -76,11 +93,14 @@ class LiveGateway:
 
     async def watch(self, websocket: WebSocket) -> None:
         """One connection, from the handshake to the end."""
+        await self._serve(websocket, lambda principal, room: BrowserSocket(websocket, principal, room, self._gate))
+
+    async def _serve(self, websocket: WebSocket, make: Callable[[Principal, TenantRoom], LiveSocket]) -> None:
         principal = await self._admit(websocket)
         if principal is None:
             return
         room = self._room(principal.tenant_id)
-        socket = BrowserSocket(websocket, principal, room, self._gate)
+        socket = make(principal, room)
         # Known before the first wait: a login revoked from here on finds its socket.
         self._sockets.add(socket)
         self._count(principal, 1)

@@ -28,6 +28,8 @@ Calibration = Literal["lidar", "bed", "vibration", "motor_noise", "nozzle", "hea
 CAREFUL_NOZZLE: Final = 300
 CAREFUL_BED: Final = 100
 """°C, for a model that is not known."""
+WARM_CHAMBER: Final = 40
+"""°C: above it a machine with an air path heats in a circle, up to it the path lets air out. reference/bambu.md §3.2"""
 _SPOOLS: Final = (*READY, "pause")
 _PRINTING: Final = "The printer is busy: wait until nothing is printed, or stop the print."
 
@@ -79,6 +81,23 @@ class Hands:
                 sentence = f"The {name} of a {kind} takes at most {bounds[name]} °C."
                 raise DomainError("too_hot", 422, sentence, limit=bounds[name])
         return await self._do("temperature", wanted)
+
+    @property
+    def heats_chamber(self) -> bool:
+        """Whether the model has a heater in its chamber."""
+        model = self._model()
+        return model is not None and model.max_chamber > 0
+
+    async def chamber(self, degrees: int) -> Answer:
+        """The chamber's target in °C, 0 = off. DomainErrors: no_heater, too_hot."""
+        model = self._model()
+        if model is None or not model.max_chamber:
+            kind = model.name if model else "printer of an unknown model"
+            raise DomainError("no_heater", 422, f"The chamber of a {kind} has no heater.")
+        if degrees > model.max_chamber:
+            sentence = f"The chamber of a {model.name} takes at most {model.max_chamber} °C."
+            raise DomainError("too_hot", 422, sentence, limit=model.max_chamber)
+        return await self._do("gcode", {"lines": "\n".join(_chamber_lines(model, degrees))})
 
     async def fan(self, fan: Fan, percent: int) -> Answer:
         return await self._do("fan", {"fan": fan, "percent": percent})
@@ -182,3 +201,10 @@ class Hands:
             raise conflict("no_job", "No job of ours is on this printer: what is on its plate is not known.")
         plates = (msgspec.convert(one, Plate) for one in file.plates)
         return next(plate for plate in plates if plate.index == job["plate"])
+
+
+def _chamber_lines(model: models.PrinterModel, degrees: int) -> list[str]:
+    target = f"M141 S{degrees}"
+    if not model.air_path:
+        return [target]
+    return ["M145 P1", target] if degrees > WARM_CHAMBER else [target, "M145 P0"]

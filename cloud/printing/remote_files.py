@@ -2,7 +2,7 @@
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -77,6 +77,19 @@ class RemoteFiles:
 
             await tenant.write(forget)
         log.info("file.removed", printer=printer_id, path=path)
+
+    async def delete_unneeded(self, tenant: TenantStore, printer_id: str, paths: Iterable[str]) -> int:
+        """Delete those that no job needs and that are not being printed; how many that were. Raises DomainError."""
+        gone = 0
+        for path in paths:
+            try:
+                await self.delete(tenant, printer_id, path)
+            except DomainError as error:
+                if error.code != "in_use":
+                    raise
+            else:
+                gone += 1
+        return gone
 
     @asynccontextmanager
     async def _alone(self, printer_id: str) -> AsyncIterator[None]:

@@ -48,6 +48,7 @@ def state_of(printer: Printer) -> dict[str, Any]:
         "remaining_seconds": round(job.remaining_seconds, 1),
         "nozzle": {"current": machine.nozzle.current, "target": machine.nozzle.target},
         "bed": {"current": machine.bed.current, "target": machine.bed.target},
+        "chamber": {"current": machine.chamber.current, "target": machine.chamber.target},
         "lights": dict(machine.lights),
         "speed_level": machine.speed_level,
         "fans": dict(machine.fans),

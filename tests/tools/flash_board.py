@@ -1,5 +1,6 @@
 """A board on a TCP port, as the two real programs see one: its chip's ROM loader for esptool, and for mpremote
-MicroPython's Unix port at a terminal that lives on through soft resets.
+MicroPython's Unix port at a terminal that lives on through soft resets. A hard reset starts
+`main.py`, and Ctrl-C ends it.
 
 `PORT=socket://127.0.0.1:N` serves both: what the first byte of a connection is tells who is there.
 """
@@ -22,12 +23,14 @@ from tools import hub
 
 RAW = b"raw REPL; CTRL-B to exit\r\n>"
 
+RUN = "import main; main.main()"
+
 
 class FlashBoard:
     """Use as a context. `flash` is the folder that plays the file system, `data` the hub's data folder (PF_DATA).
 
     `rom` is the chip; None: a board that has no chip to flash and runs MicroPython. `limit`: the cable is pulled
-    after so many bytes went to MicroPython. `uploaded` counts those bytes.
+    after so many bytes went to MicroPython. `uploaded` counts those bytes, `starts` those of the installed program.
     """
 
     def __init__(self, folder: Path, rom: Rom | None = None) -> None:
@@ -36,7 +39,8 @@ class FlashBoard:
         self.rom = rom
         self.limit: int | None = None
         self.uploaded = 0
-        self.hard_resets = 0
+        self.starts = 0
+        self._program = False
         self._raw = False
         self._interrupted = b""
         self._process: subprocess.Popen[bytes] | None = None
@@ -117,6 +121,12 @@ class FlashBoard:
         # What decides how the interpreter comes back after it ended: the prompt it was at.
         if b"\x01" in data and b"\x05A" not in data:
             self._raw = True
+        if self._program and b"\x03" in data:
+            # A terminal of its own would make it a signal.
+            assert self._process is not None
+            self._process.send_signal(signal.SIGINT)
+            self._program = False
+            data = data.replace(b"\x03", b"")
         while data:
             data = data[os.write(self._terminal, data) :]
 
@@ -131,10 +141,13 @@ class FlashBoard:
         assert self._process is not None
         status = self._process.wait()
         self._end()
+        if status == hub.RESTART:
+            self._raw = False
+            self._begin(program=True)
+            return False
         self._begin()
         if self._raw:
-            if status == 0:
-                line.sendall(b"MPY: soft reboot\r\n")
+            line.sendall(b"MPY: soft reboot\r\n")
             self._read_until(b">>> ")
             os.write(self._terminal, b"\x01")
             self._read_until(RAW)
@@ -149,16 +162,19 @@ class FlashBoard:
                 raise OSError(f"MicroPython did not say {end!r} but {seen!r}")
             seen += os.read(self._terminal, 4096)
 
-    def _begin(self) -> None:
+    def _begin(self, *, program: bool = False) -> None:
+        self._program = program
+        self.starts += program
         outer, inner = pty.openpty()
         tty.setraw(inner)
         self._process = subprocess.Popen(
-            hub.command(),
+            hub.command(*(["-i", "-c", RUN] if program else [])),
             stdin=inner,
             stdout=inner,
             stderr=inner,
             cwd=self.flash,
-            env=os.environ | {"MICROPYPATH": f".frozen:{hub.micropython_lib()}", "PF_DATA": "data", "TERM": "dumb"},
+            env=os.environ
+            | {"MICROPYPATH": f".frozen:{hub.micropython_lib()}", "PF_DATA": "data", "PF_DISCOVERY": "0"},
             start_new_session=True,
         )
         os.close(inner)

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def flash(tmp_path: Path, firmware: Path, small: Path) -> Flash:
     return run
 
 
+def wait_for(path: Path, content: str) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists() or path.read_text() != content:
+        assert time.monotonic() < deadline, f"{path.name} does not become {content!r}"
+        time.sleep(0.05)
+
+
 def authority() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "farm")])
@@ -79,6 +87,8 @@ def test_an_empty_chip_becomes_a_hub(tmp_path: Path, firmware: Path) -> None:
         assert first.returncode == 0, first.stdout + first.stderr
         secret = json.loads((board.data / "device.json").read_text())["secret"]
         assert [path.suffix for path in board.data.glob("ca-*")] == [".der"]
+        assert board.starts == 1
+        wait_for(board.data / "tries", "0")  # the application was loaded and runs; the second time it is interrupted
         second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
         assert second.returncode == 0, second.stdout + second.stderr
         assert json.loads((board.data / "device.json").read_text())["secret"] == secret

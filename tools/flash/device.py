@@ -33,12 +33,13 @@ if sys.platform == "esp32":
 """
 # The application's watchdog outlives it, and cannot be switched off: only given more time.
 
+# 75 is how the hub itself asks for a restart where there is no chip (firmware/README.md).
 _RESET = """
 import sys
 if sys.platform == "esp32":
     import machine
     machine.reset()
-sys.exit()
+sys.exit(75)
 """
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import hashlib
 import json
 import re
 import subprocess
@@ -25,9 +27,11 @@ from tests.tools.flash_board import FlashBoard
 from tests.tools.flash_rom import Rom
 from tests.tools.test_flash_rom import image
 from tools import build_firmware
+from tools.flash import firmware_file
 from tools.flash.__main__ import main
 from tools.flash.failures import Stage
-from tools.flash.firmware_file import MEMORY
+from tools.flash.firmware_file import MEMORY, take
+from tools.flash.images import IMAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"hub/selftest.py": "def run():\n    print('selftest: all good')\n    return []\n", "main.py": "print('on')\n"}
@@ -144,18 +148,30 @@ def test_an_address_that_no_label_can_have(flash: Flash, address: str) -> None:
 def test_a_file_that_changed_since_its_first_use_is_refused(
     tmp_path: Path, flash: Flash, firmware: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with FlashBoard(tmp_path / "first", Rom()) as board:
-        assert flash("--port", board.port, "--patience", "1") == 0
+    first = take(firmware, tmp_path / "cache")
+    assert "not known here; remembered from now on" in first.trust
+    assert take(firmware, tmp_path / "cache").trust == "the same as at its first use"
     firmware.write_bytes(image() + b"more")
     loader = Rom()
-    with FlashBoard(tmp_path / "second", loader) as board:
+    with FlashBoard(tmp_path / "board", loader) as board:
         assert flash("--port", board.port, "--patience", "1") == Stage.IMAGE
-    assert "at its first use; if you trust the new one, delete" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"but had {first.sha256} at its first use; if you trust the new one, delete" in said
     assert loader.writes == []
     (tmp_path / "cache" / MEMORY).unlink()
-    with FlashBoard(tmp_path / "third", Rom()) as board:
-        assert flash("--port", board.port, "--patience", "1") == 0
-    assert "remembered from now on" in capsys.readouterr().out
+    assert take(firmware, tmp_path / "cache").sha256 != first.sha256
+
+
+def test_a_file_of_a_published_name_is_held_against_the_published_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / IMAGES[0].name
+    path.write_bytes(b"something else")
+    assert take(path, tmp_path / "cache").trust.startswith(f"NOT the one others published ({IMAGES[0].sha256})")
+    mine = dataclasses.replace(IMAGES[0], sha256=hashlib.sha256(b"something else").hexdigest())
+    monkeypatch.setattr(firmware_file, "IMAGES", (mine,))
+    assert take(path, tmp_path / "other").trust == "the hash others published for it"
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

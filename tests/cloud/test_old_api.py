@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.cloud.production_kit import add_job, stock_of
 from tests.cloud.test_api_product_images import png
 from tools.sample_file import PRESETS, build_sample
 
+LIST = Path(__file__).resolve().parents[2] / "docs" / "old-api.md"
 CODE = "87654321"
 PRINTER = {
     "name": "Left one", "model": "P1S", "manufacturer": None, "ip_address": "192.168.1.20", "access_code": CODE,
@@ -239,6 +241,22 @@ async def test_colour_presets_by_their_old_names(cloud: Cloud) -> None:
     assert await owner.refused("POST", "/api/color-presets/", nameless) == (422, "invalid")
 
 
+async def test_tasks_are_made_and_completed_with_the_old_fields(cloud: Cloud) -> None:
+    owner = cloud.owner
+    product = (await owner.ok("POST", "/api/products-sync/", {"name": "Lamp", "requires_assembly": True}))["product"]
+    sku = {"product_id": product["id"], "sku": "LA-1", "color": "White", "stock_level": 3}
+    await owner.ok("POST", "/api/product-skus-sync/", sku)
+    (good,) = await owner.ok("GET", "/api/finished-goods-sync/")
+    body = {"finished_good_id": good["id"], "product_name": "Lamp", "sku": "LA-1", "quantity": 1, "notes": "x"}
+    task = await owner.ok("POST", "/api/assembly-tasks/", body)
+    assert (await owner.ok("PATCH", f"/api/assembly-tasks/{task['id']}", {"status": "in_progress"}))["status"]
+    assert (await owner.ok("POST", f"/api/assembly-tasks/{task['id']}/complete", {"notes": "y"}))["completed_at"]
+    todo = {"title": "Clear", "task_type": "collection", "priority": "high", "status": "pending", "metadata": {"a": 1}}
+    todo = await owner.ok("POST", "/api/worklist/", todo)
+    done = await owner.ok("POST", f"/api/worklist/{todo['id']}/complete", {"actual_time_minutes": 4, "metadata": {}})
+    assert (done["status"], done["actual_time_minutes"]) == ("completed", 4)
+
+
 async def test_a_file_sent_to_a_printer_is_kept_and_started_as_its_next_job(cloud: Cloud) -> None:
     owner, printer = cloud.owner, await cloud.printer()
     sent = await send(owner, "/api/printers/1/files", build_sample(PRESETS["bracket_p1s"]), "part.gcode.3mf")
@@ -328,3 +346,27 @@ async def test_the_document_calls_the_old_paths_deprecated(cloud: Cloud) -> None
     old = {path for path, item in document["paths"].items() if any(one.get("deprecated") for one in item.values())}
     assert {"/api/printers-sync/", "/api/enhanced-print-jobs/create", "/api/printers/{id}/light/on"} <= old
     assert not {"/api/printers/", "/api/print-jobs/", "/api/printers/{id}/light"} & old
+
+
+ROUTE = re.compile(r"^\| (GET|POST|PUT|PATCH|DELETE) `(\S+)` \|.*\| ([^|]+) \|$", re.MULTILINE)
+SERVED = ("as it was", "other envelope")
+
+
+async def test_the_list_of_old_routes_says_what_is_served(cloud: Cloud) -> None:
+    document = await cloud.anonymous().ok("GET", "/api/openapi.json")
+    here = {(method.upper(), _plain(path)) for path, item in document["paths"].items() for method in item}
+    listed = {(method, _plain(path)): how for method, path, how in ROUTE.findall(LIST.read_text())}
+    assert len(listed) > 120
+    wrong = [route for route, how in listed.items() if how.startswith(SERVED) != (route in here)]
+    assert not wrong, wrong
+    old = {
+        (method.upper(), _plain(path))
+        for path, item in document["paths"].items()
+        for method, one in item.items()
+        if one.get("deprecated")
+    }
+    assert not old - set(listed), "an old path that the list does not tell of"
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)

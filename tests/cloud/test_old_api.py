@@ -116,7 +116,9 @@ async def test_a_sku_that_cannot_have_its_finished_good_is_not_there_either(clou
 
 async def test_finished_goods_as_the_inventory_page_moves_them(cloud: Cloud) -> None:
     owner = cloud.owner
-    product = (await owner.ok("POST", "/api/products-sync/", {"name": "Lamp", "requires_assembly": True}))["product"]
+    product = (
+        await owner.ok("POST", "/api/products-sync/", {"name": "Lamp", "requires_assembly": True, "is_active": True})
+    )["product"]
     sku = {"product_id": product["id"], "sku": "LA-1", "color": "White", "stock_level": 3, "price": 20}
     sku = (await owner.ok("POST", "/api/product-skus-sync/", sku))["sku"]
     (good,) = await owner.ok("GET", "/api/finished-goods-sync/")
@@ -325,11 +327,20 @@ async def test_sockets_say_what_printers_do_in_the_old_words(cloud: Cloud) -> No
         assert (await heard(one))["data"]["printer_id"] == "1"
         assert await heard(none) == {"type": "error", "message": "There is no such printer."}
         await every.send_str("anything")  # is not heeded
-        news = {"link": "online", "state": "running", "percent": 7, "layer": 2, "nozzle": 210.0, "light": True}
+        news = {
+            "link": "online",
+            "state": "running",
+            "percent": 7,
+            "layer": 2,
+            "layers": 50,
+            "nozzle": 210.0,
+            "light": True,
+        }
         cloud.services.printing.live.status(printer["id"], True, news)
         while (status := (await heard(every))["data"][0])["status"] != "printing":
             pass
         assert (status["progress"]["percentage"], status["progress"]["current_layer"]) == (7, 2)
+        assert (status["progress"]["layers_current"], status["progress"]["layers_total"]) == (2, 50)
         assert (status["temperatures"]["nozzle"]["current"], status["light_on"]) == (210.0, True)
         assert (await heard(one))["data"] == status
     assert (await cloud.owner.ok("GET", "/api/v1/live-status/1"))["data"] == status

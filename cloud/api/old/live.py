@@ -34,12 +34,20 @@ class CurrentJob(Struct, frozen=True, kw_only=True):
     project_id: str = ""
 
 
+class LiveProgress(Progress, frozen=True, kw_only=True):
+    """The old front end reads the last three names, other clients those of the old server's documents."""
+
+    layers_current: int
+    layers_total: int
+    time_remaining: int
+
+
 class LiveStatus(Struct, frozen=True, kw_only=True):
     printer_id: str
     """The printer's number, as text."""
     status: OldLiveWord
     is_connected: bool
-    progress: Progress | None
+    progress: LiveProgress | None
     temperatures: Temperatures
     light_on: bool
     current_job: CurrentJob | None
@@ -104,12 +112,15 @@ def _status(one: LivePrinter) -> LiveStatus:
     known: dict[str, Any] = one.status if one.online else {}
     progress, job = None, None
     if word in _UNDER_WAY:
-        progress = Progress(
+        progress = LiveProgress(
             percentage=known.get("percent", 0),
             elapsed_time=None,
             remaining_time=known.get("remaining"),
             current_layer=known.get("layer"),
             total_layers=known.get("layers"),
+            layers_current=known.get("layer") or 0,
+            layers_total=known.get("layers") or 0,
+            time_remaining=known.get("remaining") or 0,
         )
         task = known.get("task", "")
         job = CurrentJob(filename=known.get("file") or task, print_id=known.get("task_id", ""), subtask_name=task)

@@ -25,6 +25,7 @@ class OldProductPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     wiki_id: Line | None = None
     image_url: Line | None = None
     """Heeded when it is a whole address: an uploaded picture has its own path."""
+    is_active: bool | None = None
     components: list[dict[str, Any]] | None = None
     """Not heeded, as it was not by the old server."""
 

@@ -8390,6 +8390,8 @@ export interface components {
              * @default null
              */
             image_url?: string | null;
+            /** @default null */
+            is_active?: boolean | null;
             /**
              * @description Not heeded, as it was not by the old server.
              * @default null
@@ -8436,6 +8438,8 @@ export interface components {
              * @default null
              */
             image_url?: string | null;
+            /** @default null */
+            is_active?: boolean | null;
             /**
              * @description Not heeded, as it was not by the old server.
              * @default null
@@ -8649,11 +8653,26 @@ export interface components {
             /** @enum {unknown} */
             status: "failed" | "finished" | "idle" | "offline" | "paused" | "printing" | "stopped";
             is_connected: boolean;
-            progress: components["schemas"]["Progress"] | null;
+            progress: components["schemas"]["LiveProgress"] | null;
             temperatures: components["schemas"]["Temperatures"];
             light_on: boolean;
             current_job: components["schemas"]["CurrentJob"] | null;
             timestamp: string;
+        };
+        /**
+         * LiveProgress
+         * @description The old front end reads the last three names, other clients those of the old server's documents.
+         */
+        LiveProgress: {
+            percentage: number;
+            /** @description Seconds; nobody measures it while the print runs. */
+            elapsed_time: number | null;
+            remaining_time: number | null;
+            current_layer: number | null;
+            total_layers: number | null;
+            layers_current: number;
+            layers_total: number;
+            time_remaining: number;
         };
         /** CurrentJob */
         CurrentJob: {

@@ -53,7 +53,8 @@ async def test_the_old_page_sends_starts_and_watches_a_print(farm: Farm) -> None
         await until(live, started["job_id"], "printing")
         shown = await seen(socket, number, status="printing")
         assert set(shown["progress"]) == {
-            "percentage", "elapsed_time", "remaining_time", "current_layer", "total_layers"
+            "percentage", "elapsed_time", "remaining_time", "current_layer", "total_layers",
+            "layers_current", "layers_total", "time_remaining",  # what the old pages call the same
         }  # fmt: skip
         assert shown["current_job"]["filename"]
         await farm.api.post(f"/api/printers/{number}/print/cancel")

@@ -44,9 +44,13 @@ async def claim(setup, content: "dict", telling) -> "dict":  # type: ignore[type
         "target": setup.board.target,
         "reset_epoch": setup.board.recall("epoch", 0),
     }
+    try:
+        context = setup.config.trust() if secure else None
+    except UntrustedError as error:
+        # Not the clock's fault, and nothing that trying again would mend.
+        raise ClaimError("cloud_refused", "The hub cannot trust any cloud: %s. Flash it again with --ca." % error)
     for attempt in (1, 2):
         try:
-            context = setup.config.trust() if secure else None
             telling("claiming")
             answer = await request(
                 address, "POST", "%s:%d" % (host, port), path, context=context, json=asked, limit_ms=LIMIT_MS

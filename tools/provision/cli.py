@@ -34,9 +34,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m tools.provision",
         description="Pair a hub: give it a network and make it yours.",
-        epilog="Secrets are asked for, or taken from PRINTFARM_KEY (an API key), PRINTFARM_PASSWORD and PRINTFARM_PSK.",
+        epilog="Secrets are asked for, or taken from PRINTFARM_LABEL, PRINTFARM_KEY (an API key), "
+        "PRINTFARM_PASSWORD and PRINTFARM_PSK.",
     )
-    made.add_argument("--label", required=True, help="the 26 characters of the hub's label, or the address in its code")
+    made.add_argument(
+        "--label", help="the 26 characters of the hub's label, or the address in its code; asked for if absent"
+    )
     made.add_argument("--cloud", help="the cloud's address; not needed when the label is an address")
     made.add_argument("--email", help="sign in with this address and a password instead of an API key")
     made.add_argument("--ssid", required=True, help="the network's name")
@@ -112,7 +115,9 @@ def main(arguments: Sequence[str] | None = None, ask: Ask = getpass) -> int:
     made = parser()
     options = made.parse_args(arguments)
     try:
-        secret, cloud = read_label(options.label)
+        # Everybody on this machine sees arguments; who minds leaves the label out.
+        label = options.label or os.environ.get("PRINTFARM_LABEL") or ask("The hub's label: ")
+        secret, cloud = read_label(label)
     except ValueError as error:
         made.error(f"--label: {error}")
     cloud = options.cloud or cloud

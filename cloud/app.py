@@ -38,12 +38,14 @@ from cloud.api.hubs import HubsApi
 from cloud.api.invitations import InvitationsApi
 from cloud.api.kit import Endpoint
 from cloud.api.oidc import OidcApi
+from cloud.api.old.configured import OldConfiguredApi
 from cloud.api.old.controls import OldControlsApi
 from cloud.api.old.files import OldFilesApi
 from cloud.api.old.goods import OldGoodsApi
 from cloud.api.old.jobs import OldJobsApi
 from cloud.api.old.live import OldLiveApi
 from cloud.api.old.making import OldMakingApi
+from cloud.api.old.plain import old_changes, old_list
 from cloud.api.old.presets import OldPresetsApi
 from cloud.api.old.printers import OldPrintersApi
 from cloud.api.old.products import OldProductsApi
@@ -249,7 +251,8 @@ async def _first_start(settings: Settings, accounts: Accounts) -> None:
         log.warning("nobody can log in yet: open this link within a day to create the owner", url=url)
 
 
-def _endpoints(services: Services) -> list[Endpoint]:
+def _endpoints(services: Services) -> tuple[list[Endpoint], list[Endpoint]]:
+    """Those of everybody, and those that stand in for them for programs of the old system."""
     printing = services.printing
     printers = PrintersApi(services.fleet, printing.live, printing.jobs, printing.controls)
     upkeep = PrinterUpkeepApi(printing.upkeep, printing.live)
@@ -258,8 +261,9 @@ def _endpoints(services: Services) -> list[Endpoint]:
         services.blobs, services.keeping, services.reader, services.pictures, services.settings.upload_limit_bytes
     )
     products, skus, goods = ProductsApi(services.blobs, services.keeping), ProductSkusApi(), FinishedGoodsApi()
-    presets = ColorPresetsApi()
-    return [
+    presets, plates, assembly, worklist = ColorPresetsApi(), BuildPlateTypesApi(), AssemblyTasksApi(), WorklistApi()
+    on_printers = PrinterFilesApi(printing.files_on_printers)
+    endpoints = [
         *AuthApi(services.accounts, services.gate).endpoints(),
         *OidcApi(services.accounts, services.gate, services.oidc, secure=services.settings.secure_cookies).endpoints(),
         *SessionsApi(services.accounts).endpoints(),
@@ -275,18 +279,18 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *PrinterOldPathsApi(
             printing.controls, printing.handling, printing.jobs, printing.files_on_printers
         ).endpoints(),
-        *PrinterFilesApi(printing.files_on_printers).endpoints(),
+        *on_printers.endpoints(),
         *upkeep.endpoints(),
         *jobs.endpoints(),
         *files.endpoints(),
         *products.endpoints(),
         *skus.endpoints(),
-        *BuildPlateTypesApi().endpoints(),
+        *plates.endpoints(),
         *presets.endpoints(),
         *StockMovementsApi().endpoints(),
         *goods.endpoints(),
-        *AssemblyTasksApi().endpoints(),
-        *WorklistApi().endpoints(),
+        *assembly.endpoints(),
+        *worklist.endpoints(),
         *OrdersApi().endpoints(),
         *SyncLogsApi().endpoints(),
         *AnalyticsApi().endpoints(),
@@ -308,13 +312,21 @@ def _endpoints(services: Services) -> list[Endpoint]:
         *OldPresetsApi(presets).endpoints(),
         *OldLiveApi(printing.live).endpoints(),
     ]
+    old_answers = [
+        *OldConfiguredApi(printers, upkeep, on_printers, printing.controls).endpoints(),
+        *(endpoint for things in (presets, plates, assembly, worklist) for endpoint in old_list(things)),
+        *old_changes(presets, "preset"),
+        *old_changes(plates, "build_plate"),
+    ]
+    return endpoints, old_answers
 
 
 def _routes(services: Services) -> list[BaseRoute]:
-    endpoints = _endpoints(services)
+    endpoints, old_answers = _endpoints(services)
+    router = Router(services.store, services.gate, dict.fromkeys(NUMBERED, id_of_number), old_answers)
     return [
-        *Router(services.store, services.gate, dict.fromkeys(NUMBERED, id_of_number)).routes(endpoints),
-        *Document(endpoints, version=__version__, cookie=services.gate.cookie).routes(),
+        *router.routes(endpoints),
+        *Document(endpoints, old_answers, version=__version__, cookie=services.gate.cookie).routes(),
         services.browsers.route(),
         *services.browsers.old_routes(OldLiveApi(services.printing.live).message),
         services.hubs.route(),

@@ -57,7 +57,14 @@ class ApiKeys:
         await self._note()
 
     async def create(
-        self, tenant: TenantStore, by: Principal, *, name: str, scopes: Sequence[str], expires_at: str | None
+        self,
+        tenant: TenantStore,
+        by: Principal,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: str | None,
+        old_answers: bool = False,
     ) -> tuple[Row, Secret]:
         """The key is shown this once. DomainErrors: unknown_scope, scope_beyond_role, expired."""
         _check(by.role, scopes)
@@ -70,6 +77,7 @@ class ApiKeys:
             "key_hash": _hashed(key),
             "hint": key.reveal()[-4:],
             "scopes": sorted(set(scopes)),
+            "old_answers": old_answers,
             "expires_at": expires_at,
         }
         row = await tenant.write(lambda tx: queries.create(tx, key_id=key_id, user_id=by.user_id, values=values))
@@ -165,4 +173,5 @@ def _principal(found: queries.LiveKey) -> Principal:
         session_id=found.id,
         expires_at=found.expires_at or FOREVER,
         scopes=frozenset(found.scopes),
+        old_answers=found.old_answers,
     )

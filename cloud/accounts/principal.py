@@ -22,6 +22,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """When the login or the key ends by itself, ISO 8601."""
     scopes: frozenset[str] | None = None
     """What a key may do; None = a person."""
+    old_answers: bool = False
+    """The key is for a program of the old system."""
 
     @property
     def actor(self) -> str:

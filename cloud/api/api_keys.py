@@ -20,6 +20,9 @@ class ApiKeyIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`<area>:read` or `<area>:write`, which includes reading; areas: printers, jobs, files, catalog, production,
     hubs, reports, settings."""
     expires_at: Moment | None = None
+    old_answers: bool = False
+    """For a program of the system on the Pi: paths that were there already answer it as they did then, with bare lists
+    and wrapped answers."""
 
 
 class ApiKeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +37,7 @@ class ApiKeyOut(Struct, frozen=True, kw_only=True):
     hint: str
     """Its last characters."""
     scopes: list[str]
+    old_answers: bool
     created_at: str
     expires_at: str | None
     last_used_at: str | None
@@ -77,7 +81,12 @@ class ApiKeysApi:
     async def create(self, call: Call, body: ApiKeyIn) -> ApiKeyMade:
         """Make a key for oneself. It is in this answer and nowhere else."""
         row, key = await self._keys.create(
-            call.store, call.principal, name=body.name, scopes=body.scopes, expires_at=body.expires_at
+            call.store,
+            call.principal,
+            name=body.name,
+            scopes=body.scopes,
+            expires_at=body.expires_at,
+            old_answers=body.old_answers,
         )
         # A repeated request must not give the key away a second time, whoever asks.
         call.once = False

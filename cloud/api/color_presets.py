@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cloud.api.collection import Collection
@@ -45,6 +46,8 @@ class ColorPresetOut(Struct, frozen=True, kw_only=True):
     color_name: str
     hex_code: str
     filament_type: str
+    material_type: str
+    """The same as `filament_type`, as clients of the old system name it."""
     is_active: bool
     created_at: str
     updated_at: str
@@ -64,6 +67,9 @@ class ColorPresetsApi(Collection):
     new = ColorPresetIn
     patch = ColorPresetPatch
     query = ColorPresetsQuery
+
+    def out(self, row: Row) -> ColorPresetOut:
+        return msgspec.convert({**row, "material_type": row["filament_type"]}, ColorPresetOut)
 
     async def creating(self, tx: TenantTx, values: dict[str, Any]) -> Mapping[str, Any]:
         columns = _columns(values)

@@ -19,8 +19,11 @@ _FRESH = {"cache-control": "no-cache"}
 class Document:
     """Made at its first request: a starting server has more urgent things to do."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], *, version: str, cookie: str) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], old_answers: Sequence[Endpoint], *, version: str, cookie: str
+    ) -> None:
         self._endpoints = endpoints
+        self._old_answers = old_answers
         self._version = version
         self._cookie = cookie
 
@@ -42,7 +45,8 @@ class Document:
 
     @functools.cached_property
     def _json(self) -> bytes:
-        return msgspec.json.encode(openapi.build(self._endpoints, version=self._version, cookie=self._cookie))
+        built = openapi.build(self._endpoints, self._old_answers, version=self._version, cookie=self._cookie)
+        return msgspec.json.encode(built)
 
     @functools.cached_property
     def _page(self) -> str:

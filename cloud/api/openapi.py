@@ -31,13 +31,21 @@ _COMMON: Final = {
     507: "The server's disk is full.",
 }
 
+_OLD: Final = ("parameters", "requestBody", "responses")
 
-def build(endpoints: Sequence[Endpoint], *, version: str, cookie: str) -> dict[str, Any]:
-    """The document, ready to be encoded as JSON."""
-    schemas, components = _schemas(endpoints)
+
+def build(
+    endpoints: Sequence[Endpoint], old_answers: Sequence[Endpoint] = (), *, version: str, cookie: str
+) -> dict[str, Any]:
+    """The document, ready to be encoded as JSON. What `old_answers` take and give stands in `x-old-answers`."""
+    schemas, components = _schemas([*endpoints, *old_answers])
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    for twin in old_answers:
+        operation, old = paths[twin.path][twin.method.lower()], _operation(twin, schemas)
+        operation["description"] += " A key with `old_answers` is answered as by the system on the Pi."
+        operation["x-old-answers"] = {part: old[part] for part in _OLD if part in old}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -28,11 +28,20 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 class Router:
     """Of one application."""
 
-    def __init__(self, store: Store, gate: WebGate, numbers: Mapping[str, FindId] | None = None) -> None:
-        """`numbers`, by tag: how the id of a thing is found that an old client calls by its number."""
+    def __init__(
+        self,
+        store: Store,
+        gate: WebGate,
+        numbers: Mapping[str, FindId] | None = None,
+        old_answers: Sequence[Endpoint] = (),
+    ) -> None:
+        """`numbers`, by tag: how the id of a thing is found that an old client calls by its number. `old_answers` stand
+        in for the endpoint of the same method and path when the API key is one for programs of the old system.
+        """
         self._store = store
         self._gate = gate
         self._numbers = dict(numbers or {})
+        self._old = {(endpoint.method, endpoint.path): endpoint for endpoint in old_answers}
 
     def routes(self, endpoints: Sequence[Endpoint]) -> list[Route]:
         """One route a path, and its twin with or without the final slash; fixed paths come before those with names."""
@@ -42,9 +51,13 @@ class Router:
             if endpoint.method in methods:
                 raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
             methods[endpoint.method] = endpoint
+        for (method, path), twin in self._old.items():
+            if by_path[path][method].need != twin.need:
+                raise ValueError(f"{method} {path} takes another role or scope with a key of the old system")
         routes = []
         for path in sorted(by_path, key=lambda path: (path.count("{"), path)):
-            resource = _Resource(by_path[path], self._store, self._gate, self._numbers)
+            old: dict[str, Endpoint] = {method: twin for (method, place), twin in self._old.items() if place == path}
+            resource = _Resource(by_path[path], old, self._store, self._gate, self._numbers)
             routes += [Route(path, resource), Route(path[:-1] if path.endswith("/") else path + "/", resource)]
         return routes
 
@@ -53,9 +66,15 @@ class _Resource:
     """The operations of one path, as an ASGI application."""
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], store: Store, gate: WebGate, numbers: Mapping[str, FindId]
+        self,
+        endpoints: Mapping[str, Endpoint],
+        old: Mapping[str, Endpoint],
+        store: Store,
+        gate: WebGate,
+        numbers: Mapping[str, FindId],
     ) -> None:
         self._endpoints = endpoints
+        self._old = old
         self._numbers = numbers
         self._store = store
         self._gate = gate
@@ -85,6 +104,8 @@ class _Resource:
             raise ApiError(403, "foreign_origin", "This request comes from a page that may not make it.")
         principal = await self._admit(request, endpoint)
         if principal is not None:
+            if principal.old_answers:
+                endpoint = self._old.get(method, endpoint)
             await self._name_by_id(request, endpoint, TenantStore(self._store, principal.tenant_id))
         arguments, body = await endpoint.read(request)
         if principal is None or endpoint.action == "read":

@@ -29,6 +29,7 @@ class LiveKey(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     user: User
     scopes: list[str]
+    old_answers: bool
     expires_at: str | None
 
 
@@ -40,7 +41,7 @@ async def create(tx: TenantTx, *, key_id: str, user_id: str, values: Mapping[str
 async def live(tx: Tx, key_hash: str) -> LiveKey | None:
     """None when it is revoked or expired, its person was switched off, or it never was."""
     both = api_keys.join(users, and_(users.c.tenant_id == api_keys.c.tenant_id, users.c.id == api_keys.c.user_id))
-    columns = (api_keys.c.id.label("key_id"), api_keys.c.scopes, api_keys.c.expires_at)
+    columns = (api_keys.c.id.label("key_id"), api_keys.c.scopes, api_keys.c.old_answers, api_keys.c.expires_at)
     row = await tx.one(
         select(*USER, *columns)
         .select_from(both)
@@ -50,7 +51,13 @@ async def live(tx: Tx, key_hash: str) -> LiveKey | None:
         return None
     user = msgspec.convert({name: row[name] for name in User.__struct_fields__}, User)
     scopes = msgspec.json.decode(row["scopes"], type=list[str])
-    return LiveKey(id=row["key_id"], user=user, scopes=scopes, expires_at=row["expires_at"])
+    return LiveKey(
+        id=row["key_id"],
+        user=user,
+        scopes=scopes,
+        old_answers=bool(row["old_answers"]),
+        expires_at=row["expires_at"],
+    )
 
 
 async def revoke(tx: TenantTx, *, key_id: str | None = None, user_id: str | None = None) -> list[str]:

@@ -145,7 +145,7 @@ class OldControlsApi:
         self._controls.printer(call.store, printer_id)
         file = await self._files.upload(call)
         info = OldFileInfo(
-            name=file.name, size=file.size, created_at=file.created_at, modified_at=None, file_type=_kind(file.name)
+            name=file.name, size=file.size, created_at=file.created_at, modified_at=None, file_type=kind_of(file.name)
         )
         one = self._controls.printer(call.store, printer_id)
         return FileInfoOut(**told(one, "The file is kept; it goes to the printer when it is printed."), file_info=info)
@@ -164,7 +164,11 @@ class OldControlsApi:
         for one in found:
             if _name(one) == name:
                 told_of = OldFileInfo(
-                    name=name, size=one.file.size, created_at=None, modified_at=one.file.modified, file_type=_kind(name)
+                    name=name,
+                    size=one.file.size,
+                    created_at=None,
+                    modified_at=one.file.modified,
+                    file_type=kind_of(name),
                 )
                 printer = self._controls.printer(call.store, printer_id)
                 return FileInfoOut(**told(printer, "The printer holds this file."), file_info=told_of)
@@ -194,5 +198,6 @@ def _name(one: OnPrinter) -> str:
     return one.file.path.rpartition("/")[2]
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """What the old system called a file of this name."""
     return "3MF" if name.lower().endswith(".3mf") else "G-code"

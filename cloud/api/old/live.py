@@ -107,6 +107,11 @@ class OldLiveApi:
         return next((one for one in mine if printer in (one.meta["id"], str(one.meta["printer_id"]))), None)
 
 
+def live_word(one: LivePrinter) -> OldLiveWord:
+    """What the printer does, in the word of the old live status."""
+    return _WORDS[status_word(one)]
+
+
 def _status(one: LivePrinter) -> LiveStatus:
     word = status_word(one)
     known: dict[str, Any] = one.status if one.online else {}
@@ -126,7 +131,7 @@ def _status(one: LivePrinter) -> LiveStatus:
         job = CurrentJob(filename=known.get("file") or task, print_id=known.get("task_id", ""), subtask_name=task)
     return LiveStatus(
         printer_id=str(one.meta["printer_id"]),
-        status=_WORDS[word],
+        status=live_word(one),
         is_connected=one.online,
         progress=progress,
         temperatures=temperatures(known),

@@ -133,6 +133,7 @@ api_keys = Table(
     words("key_hash"),  # SHA-256: the key is random
     words("hint"),  # its last characters, to tell keys apart
     words("scopes"),  # JSON list
+    flag("old_answers", default=False),  # it is for a program of the old system, and is answered as that did
     words("created_at"),
     maybe_words("expires_at"),
     maybe_words("last_used_at"),

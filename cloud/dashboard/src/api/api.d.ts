@@ -729,13 +729,13 @@ export interface paths {
         };
         /**
          * Printers, all of them unless less is asked for, in the order of the dashboard
-         * @description Printers, all of them unless less is asked for, in the order of the dashboard.
+         * @description Printers, all of them unless less is asked for, in the order of the dashboard. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["printers_list"];
         put?: never;
         /**
          * Add a printer; its hub connects to it at once
-         * @description Add a printer; its hub connects to it at once.
+         * @description Add a printer; its hub connects to it at once. A key with `old_answers` is answered as by the system on the Pi.
          */
         post: operations["printers_create"];
         delete?: never;
@@ -798,13 +798,13 @@ export interface paths {
         get: operations["printers_get"];
         /**
          * Change a printer; what is left out stays
-         * @description Change a printer; what is left out stays.
+         * @description Change a printer; what is left out stays. A key with `old_answers` is answered as by the system on the Pi.
          */
         put: operations["printers_update"];
         post?: never;
         /**
          * Remove a printer that no job is on or waits for
-         * @description Remove a printer that no job is on or waits for.
+         * @description Remove a printer that no job is on or waits for. A key with `old_answers` is answered as by the system on the Pi.
          */
         delete: operations["printers_delete"];
         options?: never;
@@ -825,7 +825,7 @@ export interface paths {
         };
         /**
          * What the printer does right now
-         * @description What the printer does right now.
+         * @description What the printer does right now. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["printers_status"];
         put?: never;
@@ -847,7 +847,7 @@ export interface paths {
         put?: never;
         /**
          * Let the hub hold a session with the printer
-         * @description Let the hub hold a session with the printer.
+         * @description Let the hub hold a session with the printer. A key with `old_answers` is answered as by the system on the Pi.
          */
         post: operations["printers_connect"];
         delete?: never;
@@ -887,7 +887,7 @@ export interface paths {
         put?: never;
         /**
          * Let the hub leave the printer alone
-         * @description Let the hub leave the printer alone.
+         * @description Let the hub leave the printer alone. A key with `old_answers` is answered as by the system on the Pi.
          */
         post: operations["printers_disconnect"];
         delete?: never;
@@ -1853,7 +1853,7 @@ export interface paths {
         };
         /**
          * The files in the folders that sliced files lie in
-         * @description The files in the folders that sliced files lie in.
+         * @description The files in the folders that sliced files lie in. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["printers_list_files"];
         put?: never;
@@ -1964,7 +1964,7 @@ export interface paths {
         put?: never;
         /**
          * Let a disabled printer have jobs again; its failures are forgiven
-         * @description Let a disabled printer have jobs again; its failures are forgiven.
+         * @description Let a disabled printer have jobs again; its failures are forgiven. A key with `old_answers` is answered as by the system on the Pi.
          */
         post: operations["printers_enable"];
         delete?: never;
@@ -2574,13 +2574,13 @@ export interface paths {
         };
         /**
          * A page of build plate types
-         * @description A page of build plate types.
+         * @description A page of build plate types. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["build_plate_types_list"];
         put?: never;
         /**
          * Add a build plate type
-         * @description Add a build plate type.
+         * @description Add a build plate type. A key with `old_answers` is answered as by the system on the Pi.
          */
         post: operations["build_plate_types_create"];
         delete?: never;
@@ -2603,13 +2603,13 @@ export interface paths {
         get: operations["build_plate_types_get"];
         /**
          * Change a build plate type; what is left out stays
-         * @description Change a build plate type; what is left out stays.
+         * @description Change a build plate type; what is left out stays. A key with `old_answers` is answered as by the system on the Pi.
          */
         put: operations["build_plate_types_update"];
         post?: never;
         /**
          * Delete a build plate type that nothing needs
-         * @description Delete a build plate type that nothing needs.
+         * @description Delete a build plate type that nothing needs. A key with `old_answers` is answered as by the system on the Pi.
          */
         delete: operations["build_plate_types_delete"];
         options?: never;
@@ -2670,13 +2670,13 @@ export interface paths {
         };
         /**
          * A page of colour presets
-         * @description A page of colour presets.
+         * @description A page of colour presets. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["color_presets_list"];
         put?: never;
         /**
          * Add a colour preset
-         * @description Add a colour preset.
+         * @description Add a colour preset. A key with `old_answers` is answered as by the system on the Pi.
          */
         post: operations["color_presets_create"];
         delete?: never;
@@ -2699,13 +2699,13 @@ export interface paths {
         get: operations["color_presets_get"];
         /**
          * Change a colour preset; what is left out stays
-         * @description Change a colour preset; what is left out stays.
+         * @description Change a colour preset; what is left out stays. A key with `old_answers` is answered as by the system on the Pi.
          */
         put: operations["color_presets_update"];
         post?: never;
         /**
          * Delete a colour preset that nothing needs
-         * @description Delete a colour preset that nothing needs.
+         * @description Delete a colour preset that nothing needs. A key with `old_answers` is answered as by the system on the Pi.
          */
         delete: operations["color_presets_delete"];
         options?: never;
@@ -3006,7 +3006,7 @@ export interface paths {
         };
         /**
          * A page of assembly tasks
-         * @description A page of assembly tasks.
+         * @description A page of assembly tasks. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["assembly_tasks_list"];
         put?: never;
@@ -3041,7 +3041,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a assembly task that nothing needs
-         * @description Delete a assembly task that nothing needs.
+         * @description Delete a assembly task that nothing needs. A key with `old_answers` is answered as by the system on the Pi.
          */
         delete: operations["assembly_tasks_delete"];
         options?: never;
@@ -3182,7 +3182,7 @@ export interface paths {
         };
         /**
          * A page of worklist tasks
-         * @description A page of worklist tasks.
+         * @description A page of worklist tasks. A key with `old_answers` is answered as by the system on the Pi.
          */
         get: operations["worklist_list"];
         put?: never;
@@ -3217,7 +3217,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a worklist task that nothing needs
-         * @description Delete a worklist task that nothing needs.
+         * @description Delete a worklist task that nothing needs. A key with `old_answers` is answered as by the system on the Pi.
          */
         delete: operations["worklist_delete"];
         options?: never;
@@ -5196,6 +5196,7 @@ export interface components {
             /** @description Its last characters. */
             hint: string;
             scopes: string[];
+            old_answers: boolean;
             created_at: string;
             expires_at: string | null;
             /** @description To the minute. */
@@ -5209,6 +5210,11 @@ export interface components {
             scopes: string[];
             /** @default null */
             expires_at?: string | null;
+            /**
+             * @description For a program of the system on the Pi: paths that were there already answer it as they did then, with bare lists and wrapped answers.
+             * @default false
+             */
+            old_answers?: boolean;
         };
         /** ApiKeyMade */
         ApiKeyMade: {
@@ -5219,6 +5225,7 @@ export interface components {
             /** @description Its last characters. */
             hint: string;
             scopes: string[];
+            old_answers: boolean;
             created_at: string;
             expires_at: string | null;
             /** @description To the minute. */
@@ -6617,6 +6624,8 @@ export interface components {
             color_name: string;
             hex_code: string;
             filament_type: string;
+            /** @description The same as `filament_type`, as clients of the old system name it. */
+            material_type: string;
             is_active: boolean;
             created_at: string;
             updated_at: string;
@@ -8691,6 +8700,160 @@ export interface components {
             type?: "live_status";
             data: components["schemas"]["LiveStatus"];
             timestamp: string;
+        };
+        /** ConfiguredList */
+        ConfiguredList: {
+            /** @default true */
+            success?: boolean;
+            message: string;
+            printers: components["schemas"]["Configured"][];
+            total_count: number;
+        };
+        /** Configured */
+        Configured: {
+            /** @description The number, as text. */
+            id: string;
+            name: string;
+            ip: string;
+            serial: string;
+            model: string;
+            enabled: boolean;
+            connected: boolean;
+        };
+        /** ConfiguredIn */
+        ConfiguredIn: {
+            /**
+             * @description The number people use.
+             * @default null
+             */
+            id?: number | string | null;
+            name: string;
+            ip: string;
+            /** @description Written, never given back; empty = as it is. */
+            access_code: string;
+            serial: string;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            enabled?: boolean | null;
+        };
+        /** ConfiguredDone */
+        ConfiguredDone: {
+            /** @default true */
+            success?: boolean;
+            message: string;
+            printer: components["schemas"]["Configured"];
+        };
+        /**
+         * ConfiguredPatch
+         * @description What is null or left out stays.
+         */
+        ConfiguredPatch: {
+            /**
+             * @description The number people use.
+             * @default null
+             */
+            id?: number | string | null;
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            ip?: string | null;
+            /**
+             * @description Written, never given back; empty = as it is.
+             * @default null
+             */
+            access_code?: string | null;
+            /** @default null */
+            serial?: string | null;
+            /** @default null */
+            model?: string | null;
+            /** @default null */
+            enabled?: boolean | null;
+        };
+        /** StatusOut */
+        StatusOut: {
+            /** @default true */
+            success?: boolean;
+            message: string;
+            timestamp: string;
+            /** @description The printer's number, as text. */
+            printer_id: string;
+            /** @enum {unknown} */
+            status: "failed" | "finished" | "idle" | "offline" | "paused" | "printing" | "stopped";
+        };
+        /** FileListOut */
+        FileListOut: {
+            /** @default true */
+            success?: boolean;
+            message: string;
+            timestamp: string;
+            /** @description The printer's number, as text. */
+            printer_id: string;
+            files: components["schemas"]["OldFileInfo"][];
+            total_count: number;
+        };
+        /** OldColorPresetIn */
+        OldColorPresetIn: {
+            color_name: string;
+            hex_code: string;
+            /** @default null */
+            filament_type?: string | null;
+            /** @default null */
+            is_active?: boolean | null;
+            /** @default null */
+            material_type?: string | null;
+            /** @default null */
+            manufacturer?: string | null;
+            /** @default null */
+            notes?: string | null;
+        };
+        /** OldColorPresetOutDone */
+        OldColorPresetOutDone: {
+            /** @default true */
+            success?: boolean;
+            message: string;
+            preset: components["schemas"]["ColorPresetOut"];
+        };
+        /** OldColorPresetPatch */
+        OldColorPresetPatch: {
+            /** @default null */
+            color_name?: string | null;
+            /** @default null */
+            hex_code?: string | null;
+            /** @default null */
+            filament_type?: string | null;
+            /** @default null */
+            is_active?: boolean | null;
+            /** @default null */
+            material_type?: string | null;
+            /** @default null */
+            manufacturer?: string | null;
+            /** @default null */
+            notes?: string | null;
+        };
+        /** OldBuildPlateTypeIn */
+        OldBuildPlateTypeIn: {
+            name: string;
+            /** @default null */
+            description?: string | null;
+            /** @default null */
+            is_active?: boolean | null;
+        };
+        /** OldBuildPlateTypeOutDone */
+        OldBuildPlateTypeOutDone: {
+            /** @default true */
+            success?: boolean;
+            message: string;
+            build_plate: components["schemas"]["BuildPlateTypeOut"];
+        };
+        /** OldBuildPlateTypePatch */
+        OldBuildPlateTypePatch: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            description?: string | null;
+            /** @default null */
+            is_active?: boolean | null;
         };
     };
     responses: never;

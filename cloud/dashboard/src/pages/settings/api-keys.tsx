@@ -10,7 +10,7 @@ import { moment } from "../../domain/format";
 import { Button, IconButton } from "../../ui/button";
 import { Confirm, Dialog } from "../../ui/dialog";
 import { Empty, Failed, Problem, Skeleton } from "../../ui/feedback";
-import { inputClass, TextField } from "../../ui/field";
+import { inputClass, Switch, TextField } from "../../ui/field";
 import { useNow } from "../../ui/now";
 import { Secret, Section } from "../../ui/section";
 
@@ -41,7 +41,7 @@ function AddKey({ onClose }: { onClose: () => void }) {
   const form = useId();
   const [nothing, setNothing] = useState(false);
   const add = useAction(
-    (body: { name: string; scopes: string[]; expires_at?: string }) =>
+    (body: { name: string; scopes: string[]; old_answers: boolean; expires_at?: string }) =>
       answer(api.POST("/api/api-keys/", { body })),
     { stale: ["api-keys"] },
   );
@@ -56,6 +56,7 @@ function AddKey({ onClose }: { onClose: () => void }) {
       add.mutate({
         name: String(data.get("name")).trim(),
         scopes,
+        old_answers: data.has("old"),
         ...(until && { expires_at: new Date(`${until}T23:59:59`).toISOString() }),
       });
   };
@@ -101,6 +102,11 @@ function AddKey({ onClose }: { onClose: () => void }) {
         />
         <Scopes />
         <TextField label="Good until" name="until" type="date" hint="Empty: until somebody ends it." />
+        <Switch
+          label="For a program of the system on the Pi"
+          hint="It gets lists and answers in the shape it knows."
+          name="old"
+        />
         {nothing && <Problem>Choose at least one thing that the key may.</Problem>}
         {add.error && <Problem>{sentence(add.error)}</Problem>}
       </form>
@@ -160,7 +166,10 @@ export default function ApiKeys() {
               <p className="truncate text-sm font-medium">
                 {key.name} <span className="font-mono font-normal text-ink-faint">…{key.hint}</span>
               </p>
-              <p className="text-[0.8125rem] text-ink-soft">{scopeWords(key.scopes)}</p>
+              <p className="text-[0.8125rem] text-ink-soft">
+                {scopeWords(key.scopes)}
+                {key.old_answers && " · answers as on the Pi"}
+              </p>
               <p className="num text-[0.8125rem] text-ink-faint">
                 {key.last_used_at ? `last used ${moment(key.last_used_at, now)}` : "never used"}
                 {key.expires_at && ` · good until ${new Date(key.expires_at).toLocaleDateString()}`}

@@ -297,7 +297,9 @@ def _endpoints(services: Services) -> tuple[list[Endpoint], list[Endpoint]]:
         *HubsApi(printing.live, printing.hub_care).endpoints(),
         *HubCareApi(printing.live, printing.hub_care).endpoints(),
         *HubPrintersApi(printing.live, printing.hub_care).endpoints(),
-        *PairingsApi(services.accounts.pairings, printing.hub_care, services.settings.address).endpoints(),
+        *PairingsApi(
+            services.accounts.pairings, printing.hub_care, services.settings.address, services.settings.hub_page
+        ).endpoints(),
         *HubReleaseFilesApi(services.store, services.blobs).endpoints(),
         *HubReleasesApi(services.hubs.rollout).endpoints(),
         *HealthApi(services.store, services.draining, migrations.head()).endpoints(),

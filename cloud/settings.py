@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Master keys, 32 bytes of base64 each, the current one first; else `secret.key` in the data directory."""
     public_url: str = ""
     """Where browsers find this installation, such as `https://farm.example`; empty = this host and port."""
+    hub_page: str = "http://192.168.4.1/"
+    """Where a hub's own page is for a phone in its access point; elsewhere only with a hub that is simulated."""
     allowed_origins: tuple[str, ...] = ()
     """Further origins whose pages may use the API, such as a development server."""
     trusted_proxies: str = "127.0.0.1"

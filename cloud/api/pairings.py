@@ -41,6 +41,8 @@ class PairingToken(Struct, frozen=True, kw_only=True):
     expires_at: str
     cloud: str
     """Where the device finds the cloud."""
+    page: str
+    """Where a phone finds the device's own page when it is in the device's access point."""
 
 
 class PairingOut(Struct, frozen=True, kw_only=True):
@@ -78,11 +80,12 @@ class ClaimOut(Struct, frozen=True, kw_only=True):
 class PairingsApi:
     """Endpoints about pairing."""
 
-    def __init__(self, pairings: Pairings, care: HubCare, address: str) -> None:
-        """`address` is where people and devices find the cloud."""
+    def __init__(self, pairings: Pairings, care: HubCare, address: str, page: str) -> None:
+        """`address` is where people and devices find the cloud, `page` where phones find a device's page."""
         self._pairings = pairings
         self._care = care
         self._address = address
+        self._page = page
 
     def endpoints(self) -> list[Endpoint]:
         one = "/api/pairings/{id}"
@@ -103,8 +106,12 @@ class PairingsApi:
         )
         call.once = False
         return PairingToken(
-            id=pairing.id, token=token.reveal(), expires_at=pairing.expires_at, cloud=self._address
-        )  # fmt: skip
+            id=pairing.id,
+            token=token.reveal(),
+            expires_at=pairing.expires_at,
+            cloud=self._address,
+            page=self._page,
+        )
 
     async def get(self, call: Call, pairing_id: Id) -> PairingOut:
         """How far a pairing is."""

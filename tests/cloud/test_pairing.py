@@ -41,7 +41,7 @@ async def refused(cloud: Cloud, body: Any) -> tuple[int, str]:
 async def test_a_device_is_paired_and_comes_online(cloud: Cloud) -> None:
     device = Device()
     begun = await begin(cloud.owner, device, name="Rack")
-    assert set(begun) == {"id", "token", "expires_at", "cloud"}
+    assert set(begun) == {"id", "token", "expires_at", "cloud", "page"}
     assert begun["cloud"] == cloud.base
     path = f"/api/pairings/{begun['id']}"
     assert (await cloud.owner.ok("GET", path))["state"] == "waiting"

@@ -7612,6 +7612,8 @@ export interface components {
             expires_at: string;
             /** @description Where the device finds the cloud. */
             cloud: string;
+            /** @description Where a phone finds the device's own page when it is in the device's access point. */
+            page: string;
         };
         /** PairingOut */
         PairingOut: {

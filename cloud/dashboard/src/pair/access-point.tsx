@@ -5,8 +5,6 @@ import { airName, passphraseOf } from "./label";
 import type { Pairing } from "./memory";
 import type { Label } from "./pairing";
 
-const HUB_PAGE = "http://192.168.4.1/";
-
 function Point({ number, children }: { number: number; children: ReactNode }) {
   return (
     <li className="flex gap-3">
@@ -55,7 +53,7 @@ export function AccessPoint({ label, pairing }: { label: Label; pairing: Pairing
         <Point number={3}>
           <p className="mb-2">Come back here and choose your network on the hub's own page.</p>
           <a
-            href={`${HUB_PAGE}#${handed}`}
+            href={`${pairing.page}#${handed}`}
             target="_blank"
             rel="noreferrer"
             className={`${buttonClass("primary", "lg")} w-full`}

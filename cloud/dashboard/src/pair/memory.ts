@@ -11,6 +11,8 @@ export interface Pairing {
   expires_at: string;
   /** The base URL that the hub is told. */
   cloud: string;
+  /** Of the hub itself, for a phone in its access point. */
+  page: string;
 }
 
 export interface Memory {

@@ -9,12 +9,20 @@ import pytest
 
 from cloud.printing.live import live_subject
 from cloud.printing.words import error_sentence, failure_sentence
+from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
+from cloud.storage.audit import ENTRIES
+from cloud.storage.rows import Listing
 from tests.cloud.printing_kit import Farm, fast, running_farm
 
 __all__ = ["fast"]
 
 pytestmark = pytest.mark.usefixtures("fast")
+
+BEGAN = {
+    "from": "idle", "to": "running", "task": "", "task_id": "", "file": "", "error": 0, "percent": 0, "layer": 0,
+}  # fmt: skip
+"""The data of an event: somebody began to print at the machine."""
 
 
 @pytest.fixture
@@ -124,17 +132,25 @@ async def test_the_certificate_is_pinned_on_first_sight_only(farm: Farm) -> None
 async def test_status_of_an_unknown_printer_is_harmless(farm: Farm) -> None:
     farm.room.observer.status("prn_gone", True, {"state": "running"})
     hub = farm.hubs[0]
-    data = {
-        "from": "idle",
-        "to": "running",
-        "task": "",
-        "task_id": "",
-        "file": "",
-        "error": 0,
-        "percent": 0,
-        "layer": 0,
-    }
-    await farm.room.observer.event(hub_id=hub.id, boot=hub.boot, n=900, name="state", printer_id="prn_gone", data=data)
+    await farm.room.observer.event(hub_id=hub.id, boot=hub.boot, n=900, name="state", printer_id="prn_gone", data=BEGAN)
+
+
+async def test_an_event_set_aside_is_kept_does_nothing_and_is_told_to_people_once(farm: Farm) -> None:
+    hub, printer = farm.hubs[0], farm.printers[0]
+    event: dict[str, Any] = {"hub_id": hub.id, "boot": "abcdefgh", "n": 3, "name": "state", "printer_id": printer.id}
+    for _ in range(2):
+        await farm.room.observer.set_aside("ValueError", **event, data=BEGAN)
+    await farm.room.observer.event(**event, data=BEGAN)  # the hub did not hear the ack: still nothing happens
+    assert farm.cleared(printer)
+    entries, _ = await farm.tenant.read(lambda tx: ENTRIES.page(tx, Listing(filters={"object_id": printer.id})))
+    assert [(one["action"], one["actor"], one["details"]) for one in entries] == [
+        (
+            "hubs_event_set_aside",
+            hub.id,
+            {"event": "state", "boot": "abcdefgh", "n": 3, "problem": "ValueError", "data": BEGAN},
+        )
+    ]
+    assert await farm.store.read(lambda tx: hub_queries.acked(tx, hub.id, "abcdefgh")) == 3
 
 
 async def test_a_hub_speaks_only_of_its_own_printers(farm: Farm) -> None:
@@ -143,18 +159,8 @@ async def test_a_hub_speaks_only_of_its_own_printers(farm: Farm) -> None:
     from cloud.storage import hubs
 
     await farm.tenant.write(lambda tx: hubs.create(tx, hub_id="hub_other", name="Other", key_hash="y"))
-    data = {
-        "from": "idle",
-        "to": "running",
-        "task": "",
-        "task_id": "",
-        "file": "",
-        "error": 0,
-        "percent": 0,
-        "layer": 0,
-    }
     await farm.room.observer.event(
-        hub_id="hub_other", boot="abcdefgh", n=1, name="state", printer_id=printer.id, data=data
+        hub_id="hub_other", boot="abcdefgh", n=1, name="state", printer_id=printer.id, data=BEGAN
     )
     assert farm.cleared(printer)
 

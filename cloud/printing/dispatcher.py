@@ -56,9 +56,14 @@ class Dispatcher:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        swept = loop.time()
         while True:
             await next_change(self._wake, self._sweep)
             try:
+                if loop.time() - swept >= self._sweep:
+                    await self._attempts.resume()
+                    swept = loop.time()
                 await self.run_once()
             except Exception:
                 log.exception("dispatcher.pass_failed")

@@ -19,7 +19,7 @@ from cloud.printing.matching import Demand, Fit, Waiting, demand, fit, reason
 from cloud.printing.room import Room, next_change
 from cloud.printing.views import Row
 from cloud.storage import jobs as queries
-from cloud.storage.errors import ConflictError
+from cloud.storage.errors import ConflictError, StoreError
 from cloud.storage.printing import takes_jobs
 from cloud.storage.tenant import TenantTx
 
@@ -74,7 +74,12 @@ class Dispatcher:
     async def run_once(self) -> None:
         """Go through every tenant's queue once."""
         for tenant_id in await self._room.store.read(queries.tenants_waiting):
-            await self._serve(tenant_id)
+            try:
+                await self._serve(tenant_id)
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("dispatcher.farm_failed", tenant=tenant_id)  # the others are not to suffer from it
 
     async def _serve(self, tenant_id: str) -> None:
         async def unit(tx: TenantTx) -> tuple[list[Row], set[str]]:

@@ -443,3 +443,10 @@ async def test_a_reservation_whose_answer_was_lost_is_carried_out(farm: Farm, mo
     job_id = await farm.queue(printer_id=farm.printers[0].id)
     await farm.reaches(job_id, "printing")
     assert len(farm.printers[0].starts) == 1
+
+
+async def test_a_row_of_one_farm_that_nobody_can_read_holds_up_no_other_farm(farm: Farm) -> None:
+    await farm.store.write(partial(importing.add_tenant, tenant_id="ten_0", name="First", created_at=clock.now()))
+    broken = {"file_name": "a.3mf", "plate": 1, "status": "queued", "filaments": "nonsense", "submitted_by": ""}
+    await TenantStore(farm.store, "ten_0").write(lambda tx: job_queries.insert(tx, broken))
+    await farm.reaches(await farm.queue(), "printing")

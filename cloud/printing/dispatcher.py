@@ -163,7 +163,7 @@ class Dispatcher:
 
         async def unit(tx: TenantTx) -> None:
             for job_id, sentence in reasons.items():
-                await self._room.moves.change(tx, job_id, {"waiting_reason": sentence}, statuses=("queued",))
+                await self._room.moves.note_waiting(tx, job_id, sentence)
 
         await self._room.tenant(tenant_id).write(unit)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -145,16 +146,23 @@ class Links:
 
         self._postman.later(work)
 
-    async def reset(self, token: Secret, password: Secret, origin: Origin) -> Login:
-        """Set a new password; every session of the person ends, and a new one begins. DomainErrors: link_…"""
+    async def reset(
+        self, token: Secret, password: Secret, origin: Origin, second_step: Callable[[User], Awaitable[None]]
+    ) -> Login:
+        """Set a new password; every session of the person ends, and a new one begins.
+
+        `second_step` raises unless the person passes it: the link stays good until then, for who reads somebody's mail
+        has not got his phone. DomainErrors: link_…
+        """
         hashed = await self._passwords.hash(password)
+        _, user = await self._store.read(lambda tx: _whose(tx, token))
+        await second_step(user)
 
         async def unit(tx: Tx) -> User:
-            link = await _usable(tx, token, "password")
-            scoped = TenantTx(tx, link.tenant_id or "")
-            user = await people.get(scoped, link.user_id or "")
-            if user is None or not user.is_active or not await queries.use(tx, link.id):
+            link, user = await _whose(tx, token)
+            if not await queries.use(tx, link.id):
                 raise _refusal("link_used")
+            scoped = TenantTx(tx, user.tenant_id)
             await people.set_password_hash(scoped, user.id, hashed)
             await self._sessions.revoke_all(scoped, user.id, reason="password reset")
             await audit.record(scoped, _entry(user, "auth_reset", origin))
@@ -236,6 +244,15 @@ async def _usable(tx: Tx, token: Secret, *purposes: str) -> Link:
             raise _refusal("link_expired")
         return link
     raise _refusal("link_unknown")
+
+
+async def _whose(tx: Tx, token: Secret) -> tuple[Link, User]:
+    """The link that sets a password, and of whom."""
+    link = await _usable(tx, token, "password")
+    user = await people.get(TenantTx(tx, link.tenant_id or ""), link.user_id or "")
+    if user is None or not user.is_active:
+        raise _refusal("link_used")
+    return link, user
 
 
 _SENTENCES: Final = {

@@ -137,6 +137,26 @@ class Accounts:
             await self._rehash(user, password)
         return await self.sessions.open(user, origin)
 
+    async def reset_password(
+        self, token: Secret, password: Secret, *, origin: Origin, code: Secret | None = None
+    ) -> Login:
+        """With the link from the mail. As `login` it asks for the second step of whoever has one.
+
+        DomainErrors: link_…, code_required, bad_code. Raises WeakPasswordError, TooManyAttemptsError, BusyError.
+        """
+
+        async def second_step(user: queries.User) -> None:
+            if user.totp_confirmed_at is None:
+                return
+            wait = self._by_account.wait(user.email)
+            if wait > 0:
+                raise TooManyAttemptsError(wait)
+            self._by_account.attempt(user.email)
+            await self._second_step(user, code, origin)
+            self._by_account.succeeded(user.email)
+
+        return await self.links.reset(token, password, origin, second_step)
+
     async def _second_step(self, user: queries.User, code: Secret | None, origin: Origin) -> None:
         """The account counts as tried until the code is right: codes are guessed no faster than passwords.
 

@@ -145,6 +145,8 @@ class ApiKeys:
             await self._store.write(lambda tx: queries.note_use(tx, rows))
         except StoreError as error:
             log.warning("the last use of API keys is not noted", problem=type(error).__name__)
+        except Exception:
+            log.exception("the last use of API keys cannot be noted")
 
 
 def is_key(token: str) -> bool:

@@ -228,6 +228,9 @@ class HubSession:
             except StoreError as error:
                 # All of it is for people to read; the next one comes by itself.
                 log.warning("hub.not_noted", hub=self.hub_id, problem=type(error).__name__)
+            except Exception:
+                # A fault of ours with one note must not cost the hub its connection.
+                log.exception("hub.note_failed", hub=self.hub_id)
 
     def _tunnel_frame(self) -> Frame | None:
         return self.tunnels.next_frame()

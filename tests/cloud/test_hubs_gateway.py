@@ -13,6 +13,7 @@ from cloud.accounts import hub_keys
 from cloud.bus import subjects
 from cloud.hubs import events
 from cloud.hubs.gateway import WANTED_FIRMWARE
+from cloud.hubs.records import HubRecords
 from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
 from cloud.storage.errors import UnavailableError
@@ -327,6 +328,23 @@ async def test_an_event_waits_for_a_database_that_is_away_and_is_never_set_aside
         await hub.say("event", boot=BOOT, n=1, name="state", printer=cloud.printers[0], at_ms=5, data=EVENT)
         assert (await hub.until("ack"))["n"] == 1
     assert (cloud.watcher.aside, len(cloud.watcher.events)) == ([], 1)
+
+
+async def test_a_note_that_cannot_be_written_does_not_cost_the_hub_its_connection(
+    cloud: HubCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(_hub_id: str, _revision: int) -> None:
+        raise ValueError("a fault of ours")
+
+    async with cloud.connected() as hub:
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr(HubRecords, "configured", staticmethod(failing))
+            await hub.say("configured", revision=7)
+            async with asyncio.timeout(10):
+                while not [line for line in logs if line["event"] == "hub.note_failed"]:
+                    await asyncio.sleep(0.01)
+        await hub.say("event", boot=BOOT, n=1, name="state", printer=cloud.printers[0], at_ms=5, data=EVENT)
+        assert (await hub.until("ack"))["n"] == 1
 
 
 async def test_a_repeated_event_is_acknowledged_again_and_not_applied_again(cloud: HubCloud) -> None:

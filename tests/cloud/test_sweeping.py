@@ -102,6 +102,21 @@ async def test_it_sweeps_by_itself_and_ends_when_told(cloud: Cloud) -> None:
     await running.close()
 
 
+async def test_bytes_that_cannot_be_deleted_now_do_not_make_a_deletion_look_undone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_sha256: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    _, file = await cloud.owner.upload(build_sample(PRESETS["bracket_p1s"]))
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.services.blobs, "delete", failing)
+        await cloud.owner.ok("DELETE", f"/api/files/{file['id']}")
+    assert (await cloud.owner.ok("GET", "/api/files/"))["total"] == 0
+    age(cloud, file["sha256"])
+    assert await sweeper(cloud).sweep() == 1
+
+
 async def test_whatever_goes_wrong_once_it_sweeps_again(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     services, faults = cloud.services, [ValueError("a fault of ours")]
     stuck, orphan = sorted([await cancelled_keeping(cloud, b"one"), await cancelled_keeping(cloud, b"other")])

@@ -94,9 +94,11 @@ class Observer:
         one = self._room.live.printer(printer_id)
         if one is None:
             return
-        if changes.get("cert") and not one.pinned:
+        # Also of a full status that tells nothing new: the pin may have been dropped since this one was first seen.
+        cert = data.get("cert") if full else changes.get("cert")
+        if cert and not one.pinned:
             one.pinned = True
-            self._aside(self._pin(one, changes["cert"]))
+            self._aside(self._pin(one, cert))
         if "error" in changes:
             # Noted now: by the time of the look it may be gone again.
             self._room.settler.note(printer_id, seen(one.status))

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from cloud.printing.fleet import Fleet
 from cloud.printing.live import live_subject
 from cloud.printing.words import error_sentence, failure_sentence
 from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
 from cloud.storage.audit import ENTRIES
 from cloud.storage.rows import Listing
+from cloud.storage.secrets import KeyRing, Vault
 from tests.cloud.printing_kit import Farm, fast, running_farm
 
 __all__ = ["fast"]
@@ -127,6 +129,28 @@ async def test_the_certificate_is_pinned_on_first_sight_only(farm: Farm) -> None
     printer.say(cert="bb" * 32)
     await asyncio.sleep(0.1)
     assert await pinned() == "aa" * 32
+
+
+async def test_a_printer_whose_pin_was_dropped_is_pinned_anew_by_the_same_certificate(farm: Farm) -> None:
+    """Its serial number had been mistyped, and was put right: the machine shows what it showed before."""
+    printer = farm.printers[0]
+
+    async def pinned(wanted: str) -> None:
+        async with asyncio.timeout(5):
+            while True:
+                row = await farm.tenant.read(lambda tx: printer_queries.get(tx, printer.id))
+                assert row is not None
+                if row.cert_sha256 == wanted:
+                    return
+                await asyncio.sleep(0.01)
+
+    printer.say(cert="aa" * 32)
+    await pinned("aa" * 32)
+    fleet = Fleet(Vault(KeyRing({"test": b"k" * 32})), farm.room.live, farm.bus)
+    await fleet.update(farm.tenant, printer.id, {"serial_number": "SERIAL1B"})
+    await pinned("")
+    farm.hubs[0].tell(printer, printer.status, full=True)  # the hub has connected to it anew
+    await pinned("aa" * 32)
 
 
 async def test_status_of_an_unknown_printer_is_harmless(farm: Farm) -> None:

@@ -60,7 +60,10 @@ class UsersApi:
         ]
 
     async def list(self, call: Call, query: UsersQuery) -> Page[UserOut]:
-        """The people of the farm. Only owners search for and sort by what only they are told."""
+        """The people of the farm.
+
+        Only owners search for and sort by what only they are told.
+        """
         people = queries.PEOPLE if call.principal.role == "owner" else queries.COLLEAGUES
         listing = listing_of(query, people.sorts)
         rows, total = await call.store.read(lambda tx: people.page(tx, listing))

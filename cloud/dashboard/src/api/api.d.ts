@@ -357,7 +357,7 @@ export interface paths {
         };
         /**
          * The people of the farm
-         * @description The people of the farm.
+         * @description Only owners search for and sort by what only they are told.
          */
         get: operations["users_list"];
         put?: never;

@@ -1,15 +1,15 @@
 """Keys for programs: `pfk_<key id>_<256 random bits>`, with scopes; never more than the person they belong to may."""
 
 import asyncio
-import hashlib
 import re
 import time
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import structlog
 
 from cloud.accounts.access import SCOPES
+from cloud.accounts.opaque import hashed
 from cloud.accounts.principal import Principal, Role
 from cloud.accounts.sessions import REVOKED
 from cloud.bus import Bus, Subscription
@@ -74,7 +74,7 @@ class ApiKeys:
         key = Secret(f"{PREFIX}{key_id}_{ids.random_text(32)}")
         values: dict[str, Any] = {
             "name": name,
-            "key_hash": _hashed(key),
+            "key_hash": hashed(key.reveal()),
             "hint": key.reveal()[-4:],
             "scopes": sorted(set(scopes)),
             "old_answers": old_answers,
@@ -108,19 +108,19 @@ class ApiKeys:
         """Whom a key speaks for; None when it counts no more, or never did."""
         if not _KEY.fullmatch(key.reveal()):
             return None
-        hashed = _hashed(key)
-        trusted = self._trusted.get(hashed)
+        key_hash = hashed(key.reveal())
+        trusted = self._trusted.get(key_hash)
         if trusted is None or trusted[0] <= time.monotonic():
             revocations = self._revocations
-            found = await self._store.read(lambda tx: queries.live(tx, hashed))
+            found = await self._store.read(lambda tx: queries.live(tx, key_hash))
             if found is None:
-                self._trusted.pop(hashed, None)
+                self._trusted.pop(key_hash, None)
                 return None
             if len(self._trusted) >= MAX_TRUSTED:
                 self._trusted.clear()
-            trusted = (time.monotonic() + TRUSTED_SECONDS, _principal(found))
+            trusted = (time.monotonic() + TRUSTED_SECONDS, _of(found))
             if revocations == self._revocations:  # else it may be this one that was revoked while we read
-                self._trusted[hashed] = trusted
+                self._trusted[key_hash] = trusted
         principal = trusted[1]
         if principal.expires_at <= clock.now():
             return None
@@ -145,6 +145,8 @@ class ApiKeys:
             await self._store.write(lambda tx: queries.note_use(tx, rows))
         except StoreError as error:
             log.warning("the last use of API keys is not noted", problem=type(error).__name__)
+        except Exception:
+            log.exception("the last use of API keys cannot be noted")
 
 
 def is_key(token: str) -> bool:
@@ -158,18 +160,9 @@ def _check(role: Role, scopes: Sequence[str]) -> None:
         raise DomainError("scope_beyond_role", 403, "A viewer's key can only read.")
 
 
-def _hashed(key: Secret) -> str:
-    return hashlib.sha256(key.reveal().encode()).hexdigest()
-
-
-def _principal(found: queries.LiveKey) -> Principal:
-    user = found.user
-    return Principal(
-        user_id=user.id,
-        tenant_id=user.tenant_id,
-        email=user.email,
-        name=user.name,
-        role=cast(Role, user.role),
+def _of(found: queries.LiveKey) -> Principal:
+    return Principal.of(
+        found.user,
         session_id=found.id,
         expires_at=found.expires_at or FOREVER,
         scopes=frozenset(found.scopes),

@@ -1,13 +1,13 @@
 """One-time links: invitations, forgotten passwords, signing up. Each is good once, and for a while."""
 
-import hashlib
-import secrets
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from cloud.accounts import mails
 from cloud.accounts.mails import Mail, Postman
+from cloud.accounts.opaque import hashed, new_token
 from cloud.accounts.passwords import Passwords
 from cloud.accounts.principal import Principal, Role
 from cloud.accounts.sessions import Login, Origin, Sessions
@@ -51,7 +51,7 @@ class Links:
 
         DomainErrors: known_address, invited_already.
         """
-        token = _token()
+        token = new_token()
 
         async def unit(tx: TenantTx) -> tuple[Link, str]:
             await _refuse_known(tx, email)
@@ -61,7 +61,7 @@ class Links:
                 purpose="invitation", email=email, seconds=INVITATION_DAYS * 86400, tenant_id=tx.tenant_id,
                 name=name, role=role, created_by=by.user_id,
             )  # fmt: skip
-            await queries.create(tx, link, _hashed(token))
+            await queries.create(tx, link, hashed(token))
             return link, (await people.tenant(tx))[0]
 
         link, farm = await tenant.write(unit)
@@ -69,10 +69,10 @@ class Links:
 
     async def invite_again(self, tenant: TenantStore, by: Principal, link_id: str) -> tuple[Link, Secret | None]:
         """With another token: the old one is dead. DomainError: not_found."""
-        token = _token()
+        token = new_token()
 
         async def unit(tx: TenantTx) -> tuple[Link, str]:
-            renewed = await queries.renew(tx, link_id, token_hash=_hashed(token), seconds=INVITATION_DAYS * 86400)
+            renewed = await queries.renew(tx, link_id, token_hash=hashed(token), seconds=INVITATION_DAYS * 86400)
             if renewed is None:
                 raise not_found("open invitation")
             return renewed, (await people.tenant(tx))[0]
@@ -100,7 +100,7 @@ class Links:
 
     async def accept(self, token: Secret, *, name: str, password: Secret, origin: Origin) -> Login:
         """Become a member of the farm, or the owner of a new one, and log in. DomainErrors: link_…, known_address."""
-        hashed = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password)
 
         async def unit(tx: Tx) -> User:
             link = await _usable(tx, token, "invitation", "signup")
@@ -110,9 +110,9 @@ class Links:
             tenant_id = link.tenant_id or await people.create_tenant(tx, link.name)
             scoped = TenantTx(tx, tenant_id)
             user = await people.create_user(
-                scoped, email=link.email, name=name, password_hash=hashed, role=link.role or "owner"
+                scoped, email=link.email, name=name, password_hash=password_hash, role=link.role or "owner"
             )
-            await audit.record(scoped, _entry(user, f"auth_accept_{link.purpose}", origin))
+            await audit.record(scoped, origin.entry(user, f"auth_accept_{link.purpose}"))
             return user
 
         return await self._sessions.open(await self._store.write(unit), origin)
@@ -123,7 +123,7 @@ class Links:
         """Send a link, if there is such a person. Who asks cannot tell: nothing of it happens while he waits."""
 
         async def work() -> Mail | None:
-            token = _token()
+            token = new_token()
 
             async def unit(tx: Tx) -> User | None:
                 user = await people.by_email(tx, email)
@@ -133,8 +133,8 @@ class Links:
                 link = queries.new(
                     purpose="password", email=email, seconds=RESET_SECONDS, tenant_id=user.tenant_id, user_id=user.id
                 )
-                await queries.create(tx, link, _hashed(token))
-                await audit.record(TenantTx(tx, user.tenant_id), _entry(user, "auth_forgot", origin))
+                await queries.create(tx, link, hashed(token))
+                await audit.record(TenantTx(tx, user.tenant_id), origin.entry(user, "auth_forgot"))
                 return user
 
             if await self._store.write(unit) is None:
@@ -145,19 +145,26 @@ class Links:
 
         self._postman.later(work)
 
-    async def reset(self, token: Secret, password: Secret, origin: Origin) -> Login:
-        """Set a new password; every session of the person ends, and a new one begins. DomainErrors: link_…"""
-        hashed = await self._passwords.hash(password)
+    async def reset(
+        self, token: Secret, password: Secret, origin: Origin, second_step: Callable[[User], Awaitable[None]]
+    ) -> Login:
+        """Set a new password; every session of the person ends, and a new one begins.
+
+        `second_step` raises unless the person passes it: the link stays good until then, for who reads somebody's mail
+        has not got his phone. DomainErrors: link_…
+        """
+        password_hash = await self._passwords.hash(password)
+        _, user = await self._store.read(lambda tx: _whose(tx, token))
+        await second_step(user)
 
         async def unit(tx: Tx) -> User:
-            link = await _usable(tx, token, "password")
-            scoped = TenantTx(tx, link.tenant_id or "")
-            user = await people.get(scoped, link.user_id or "")
-            if user is None or not user.is_active or not await queries.use(tx, link.id):
+            link, user = await _whose(tx, token)
+            if not await queries.use(tx, link.id):
                 raise _refusal("link_used")
-            await people.set_password_hash(scoped, user.id, hashed)
+            scoped = TenantTx(tx, user.tenant_id)
+            await people.set_password_hash(scoped, user.id, password_hash)
             await self._sessions.revoke_all(scoped, user.id, reason="password reset")
-            await audit.record(scoped, _entry(user, "auth_reset", origin))
+            await audit.record(scoped, origin.entry(user, "auth_reset"))
             return user
 
         return await self._sessions.open(await self._store.write(unit), origin)
@@ -207,25 +214,25 @@ class Links:
 
 async def new_farm_link(store: Store, farm: str, email: str, address: str) -> Secret:
     """An address whose first visitor becomes the owner of a new farm."""
-    token = _token()
+    token = new_token()
     link = queries.new(purpose="signup", email=email, seconds=SIGNUP_SECONDS, name=farm)
-    await store.write(lambda tx: queries.create(tx, link, _hashed(token)))
+    await store.write(lambda tx: queries.create(tx, link, hashed(token)))
     return Secret(f"{address}/invite#{token}")
 
 
 async def owner_link(store: Store, tenant_id: str, email: str, address: str) -> Secret:
     """An address whose first visitor becomes an owner of this farm: for a farm that was made without anybody."""
-    token = _token()
+    token = new_token()
     link = queries.new(
         purpose="invitation", email=email, seconds=INVITATION_DAYS * 86400, tenant_id=tenant_id, role="owner"
     )
-    await store.write(lambda tx: queries.create(tx, link, _hashed(token)))
+    await store.write(lambda tx: queries.create(tx, link, hashed(token)))
     return Secret(f"{address}/invite#{token}")
 
 
 async def _usable(tx: Tx, token: Secret, *purposes: str) -> Link:
     for purpose in purposes:
-        link = await queries.by_token(tx, _hashed(token.reveal()), purpose)
+        link = await queries.by_token(tx, hashed(token.reveal()), purpose)
         if link is None:
             continue
         if link.used_at is not None:
@@ -236,6 +243,15 @@ async def _usable(tx: Tx, token: Secret, *purposes: str) -> Link:
             raise _refusal("link_expired")
         return link
     raise _refusal("link_unknown")
+
+
+async def _whose(tx: Tx, token: Secret) -> tuple[Link, User]:
+    """The link that sets a password, and of whom."""
+    link = await _usable(tx, token, "password")
+    user = await people.get(TenantTx(tx, link.tenant_id or ""), link.user_id or "")
+    if user is None or not user.is_active:
+        raise _refusal("link_used")
+    return link, user
 
 
 _SENTENCES: Final = {
@@ -253,18 +269,3 @@ def _refusal(code: str) -> DomainError:
 async def _refuse_known(tx: Tx, email: str) -> None:
     if await people.by_email(tx, email) is not None:
         raise DomainError("known_address", 409, "There is somebody with this e-mail address already.")
-
-
-def _entry(user: User, action: str, origin: Origin) -> audit.Entry:
-    return audit.Entry(
-        actor=user.id, actor_name=user.name or user.email, action=action, object_type="auth", object_id=user.id,
-        address=origin.address,
-    )  # fmt: skip
-
-
-def _token() -> str:
-    return secrets.token_urlsafe(32)
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

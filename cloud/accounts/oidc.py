@@ -251,11 +251,7 @@ async def _person(tx: Tx, identity: Identity, origin: Origin) -> User:
     user = await people.by_email(tx, identity.email) or await _invited(tx, identity)
     if user is None or not user.is_active or not await people.bind_oidc_subject(tx, user.id, identity.subject):
         raise _refusal("not_invited")
-    entry = audit.Entry(
-        actor=user.id, actor_name=user.name or user.email, action="auth_oidc_bound", object_type="auth",
-        object_id=user.id, address=origin.address,
-    )  # fmt: skip
-    await audit.record(TenantTx(tx, user.tenant_id), entry)
+    await audit.record(TenantTx(tx, user.tenant_id), origin.entry(user, "auth_oidc_bound"))
     return user
 
 

@@ -7,8 +7,6 @@ button until it forgot everything, which its count of resets tells.
 """
 
 import functools
-import hashlib
-import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +16,7 @@ import structlog
 from cloud.accounts import hub_keys, mails
 from cloud.accounts.errors import TooManyAttemptsError
 from cloud.accounts.mails import Mail, Postman
+from cloud.accounts.opaque import hashed, new_token
 from cloud.accounts.throttle import Throttle
 from cloud.errors import DomainError, conflict, not_found
 from cloud.storage import accounts as people
@@ -90,7 +89,7 @@ class Pairings:
 
         DomainErrors: already_owned, no_such_hub, too_many_pairings.
         """
-        token = secrets.token_urlsafe(32)
+        token = new_token()
         owner = await self._store.read(lambda tx: hubs.owner_of(tx, device_id))
         if owner is not None and not reset:
             raise _owned(owner, tenant.tenant_id)
@@ -101,7 +100,7 @@ class Pairings:
             if await queries.count_open(tx) >= MAX_OPEN:
                 raise conflict("too_many_pairings", f"{MAX_OPEN} hubs are being paired: finish those first.")
             return await queries.create(
-                tx, device_id=device_id, token_hash=_hashed(token), name=name, replaces=replaces, seconds=MINUTES * 60
+                tx, device_id=device_id, token_hash=hashed(token), name=name, replaces=replaces, seconds=MINUTES * 60
             )
 
         return await tenant.write(unit), Secret(token)
@@ -144,7 +143,7 @@ class Pairings:
 
         async def unit(tx: Tx) -> Claimed:
             lost.clear()
-            pairing = await queries.by_token(tx, _hashed(claim.token.reveal()))
+            pairing = await queries.by_token(tx, hashed(claim.token.reveal()))
             if pairing is None or pairing.device_id != device or pairing.expired:
                 raise _invalid()
             scoped = TenantTx(tx, pairing.tenant_id, pairing.created_by)
@@ -267,7 +266,3 @@ def _owned(owner: Hub | None, tenant_id: str) -> DomainError:
 def _invalid() -> DomainError:
     """Whatever is wrong with it: who tries tokens learns nothing."""
     return DomainError("token_invalid", 403, "The pairing is used, expired, or for another hub: begin again.")
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,8 +1,10 @@
 """Whoever a request speaks for."""
 
-from typing import Literal
+from typing import Any, Literal, Self, cast
 
 import msgspec
+
+from cloud.storage.accounts import User
 
 Role = Literal["owner", "operator", "viewer"]
 
@@ -24,6 +26,18 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """What a key may do; None = a person."""
     old_answers: bool = False
     """The key is for a program of the old system."""
+
+    @classmethod
+    def of(cls, user: User, **login: Any) -> Self:
+        """A person, with the other fields of the login or the key he comes with."""
+        return cls(
+            user_id=user.id,
+            tenant_id=user.tenant_id,
+            email=user.email,
+            name=user.name,
+            role=cast(Role, user.role),
+            **login,
+        )
 
     @property
     def actor(self) -> str:

@@ -1,8 +1,6 @@
 """Ways in: password, set-up link, demo owner; and the parts of the accounts put together."""
 
 import asyncio
-import hashlib
-import secrets
 from typing import Final
 
 import structlog
@@ -11,6 +9,7 @@ from cloud.accounts.api_keys import ApiKeys
 from cloud.accounts.errors import BadCredentialsError, BadLinkError, TooManyAttemptsError
 from cloud.accounts.links import Links
 from cloud.accounts.mails import Postman
+from cloud.accounts.opaque import hashed, new_token
 from cloud.accounts.pairing import Pairings
 from cloud.accounts.passwords import Passwords
 from cloud.accounts.people import People
@@ -75,13 +74,13 @@ class Accounts:
 
     async def new_setup_link(self) -> Secret | None:
         """A token that makes its bearer the owner, once, within a day. None when there are users already."""
-        token = secrets.token_urlsafe(32)
+        token = new_token()
 
         async def unit(tx: Tx) -> bool:
             if await queries.any_user(tx):
                 return False
             expires_at = clock.after(SETUP_LINK_HOURS * 3600)
-            await queries.replace_setup_link(tx, token_hash=_hashed(token), expires_at=expires_at)
+            await queries.replace_setup_link(tx, token_hash=hashed(token), expires_at=expires_at)
             return True
 
         return Secret(token) if await self._store.write(unit) else None
@@ -91,12 +90,12 @@ class Accounts:
 
         Raises BadLinkError, WeakPasswordError, BusyError.
         """
-        hashed = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password)
 
         async def unit(tx: Tx) -> queries.User:
-            if await queries.any_user(tx) or not await queries.use_setup_link(tx, _hashed(token.reveal())):
+            if await queries.any_user(tx) or not await queries.use_setup_link(tx, hashed(token.reveal())):
                 raise BadLinkError("the set-up link is not valid")
-            return await _create_owner(tx, email=email, password_hash=hashed, name=name)
+            return await _create_owner(tx, email=email, password_hash=password_hash, name=name)
 
         user = await self._store.write(unit)
         log.info("owner created by set-up link", user=user.id, tenant=user.tenant_id)
@@ -104,12 +103,12 @@ class Accounts:
 
     async def ensure_owner(self, email: str, password: Secret) -> bool:
         """Create an owner with this password unless there is any user; true when created."""
-        hashed = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password)
 
         async def unit(tx: Tx) -> bool:
             if await queries.any_user(tx):
                 return False
-            await _create_owner(tx, email=email, password_hash=hashed, name="Owner")
+            await _create_owner(tx, email=email, password_hash=password_hash, name="Owner")
             return True
 
         return await self._store.write(unit)
@@ -129,13 +128,33 @@ class Accounts:
             if found is not None:
                 await self._note_failure(found[0], origin)
             raise BadCredentialsError("wrong e-mail address or password")
-        user, hashed = found
+        user, password_hash = found
         if user.totp_confirmed_at is not None:
             await self._second_step(user, code, origin)
         self.succeeded(origin.address, account)
-        if self._passwords.outdated(hashed):
+        if self._passwords.outdated(password_hash):
             await self._rehash(user, password)
         return await self.sessions.open(user, origin)
+
+    async def reset_password(
+        self, token: Secret, password: Secret, *, origin: Origin, code: Secret | None = None
+    ) -> Login:
+        """With the link from the mail. As `login` it asks for the second step of whoever has one.
+
+        DomainErrors: link_…, code_required, bad_code. Raises WeakPasswordError, TooManyAttemptsError, BusyError.
+        """
+
+        async def second_step(user: queries.User) -> None:
+            if user.totp_confirmed_at is None:
+                return
+            wait = self._by_account.wait(user.email)
+            if wait > 0:
+                raise TooManyAttemptsError(wait)
+            self._by_account.attempt(user.email)
+            await self._second_step(user, code, origin)
+            self._by_account.succeeded(user.email)
+
+        return await self.links.reset(token, password, origin, second_step)
 
     async def _second_step(self, user: queries.User, code: Secret | None, origin: Origin) -> None:
         """The account counts as tried until the code is right: codes are guessed no faster than passwords.
@@ -189,19 +208,14 @@ class Accounts:
     # ---- inside
 
     async def _note_failure(self, user: queries.User, origin: Origin) -> None:
-        entry = audit.Entry(
-            actor=user.id,
-            actor_name=user.name or user.email,
-            action="auth_login_failed",
-            object_type="auth",
-            object_id=user.id,
-            address=origin.address,
-        )
+        entry = origin.entry(user, "auth_login_failed")
         await self._store.write(lambda tx: audit.record(TenantTx(tx, user.tenant_id), entry))
 
     async def _rehash(self, user: queries.User, password: Secret) -> None:
-        hashed = await self._passwords.hash(password)
-        await self._store.write(lambda tx: queries.set_password_hash(TenantTx(tx, user.tenant_id), user.id, hashed))
+        password_hash = await self._passwords.hash(password)
+        await self._store.write(
+            lambda tx: queries.set_password_hash(TenantTx(tx, user.tenant_id), user.id, password_hash)
+        )
 
 
 async def _create_owner(tx: Tx, *, email: str, password_hash: str, name: str) -> queries.User:
@@ -209,7 +223,3 @@ async def _create_owner(tx: Tx, *, email: str, password_hash: str, name: str) ->
     return await queries.create_user(
         TenantTx(tx, tenant_id), email=email, name=name, password_hash=password_hash, role="owner"
     )
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

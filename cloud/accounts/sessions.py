@@ -2,12 +2,12 @@
 
 import functools
 import time
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 import structlog
 
-from cloud.accounts.principal import Principal, Role
+from cloud.accounts.principal import Principal
 from cloud.accounts.refresh import RefreshTokens
 from cloud.accounts.tokens import Tokens
 from cloud.bus import Bus, Subscription
@@ -50,6 +50,18 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     method: str = "password"
 
+    def entry(self, user: User, action: str, **details: object) -> audit.Entry:
+        """That a person did this from here, for the audit log."""
+        return audit.Entry(
+            actor=user.id,
+            actor_name=user.name or user.email,
+            action=action,
+            object_type="auth",
+            object_id=user.id,
+            details=details,
+            address=self.address,
+        )
+
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A login, fresh or prolonged: its tokens are shown to nobody but their owner."""
@@ -90,7 +102,7 @@ class Sessions:
 
         async def unit(tx: Tx) -> str:
             scoped = TenantTx(tx, user.tenant_id)
-            await audit.record(scoped, _entry(user, "auth_login", origin, {"method": origin.method}))
+            await audit.record(scoped, origin.entry(user, "auth_login", method=origin.method))
             return await queries.create(
                 scoped,
                 user_id=user.id,
@@ -149,7 +161,7 @@ class Sessions:
         if session is None:
             self._trusted.pop(session_id, None)
             return None
-        principal = _principal(session)
+        principal = _of(session)
         if len(self._trusted) >= MAX_TRUSTED:
             self._trusted.clear()
         if revocations == self._revocations:  # else it may be this one that was revoked while we read
@@ -178,7 +190,7 @@ class Sessions:
     async def _reused(self, tx: TenantTx, session: queries.Session, origin: Origin) -> None:
         log.warning("a refresh token was used twice", session=session.id, user=session.user.id, address=origin.address)
         await self.revoke(tx, session.id, reason="reuse")
-        await audit.record(tx, _entry(session.user, "auth_refresh_reused", origin, {"session": session.id}))
+        await audit.record(tx, origin.entry(session.user, "auth_refresh_reused", session=session.id))
 
     def _announce(self, tx: TenantTx, session_ids: list[str]) -> None:
         def tell() -> None:
@@ -196,7 +208,7 @@ class Sessions:
         return Login(
             token=Secret(token),
             refresh=self._refresh.make(session.id, session.generation),
-            principal=_principal(session),
+            principal=_of(session),
             seconds=self._lifetimes.access,
         )
 
@@ -208,26 +220,5 @@ class Sessions:
         self._trusted.pop(session_id, None)
 
 
-def _principal(session: queries.Session) -> Principal:
-    user = session.user
-    return Principal(
-        user_id=user.id,
-        tenant_id=user.tenant_id,
-        email=user.email,
-        name=user.name,
-        role=cast(Role, user.role),
-        session_id=session.id,
-        expires_at=session.expires_at,
-    )
-
-
-def _entry(user: User, action: str, origin: Origin, details: dict[str, object]) -> audit.Entry:
-    return audit.Entry(
-        actor=user.id,
-        actor_name=user.name or user.email,
-        action=action,
-        object_type="auth",
-        object_id=user.id,
-        details=details,
-        address=origin.address,
-    )
+def _of(session: queries.Session) -> Principal:
+    return Principal.of(session.user, session_id=session.id, expires_at=session.expires_at)

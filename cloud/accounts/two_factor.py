@@ -126,7 +126,8 @@ class TwoFactor:
             before = await queries.codes_left(tx, user.id)
             accepted = await self._accepts(tx, user.id, code)
             if (left := await queries.codes_left(tx, user.id)) < before:
-                await audit.record(tx, _recovered(user, origin, left))
+                # Worth a line of its own: somebody is without his phone, or has found somebody's sheet of paper.
+                await audit.record(tx, origin.entry(user, "auth_recovery_code_used", left=left))
             return accepted
 
         return await tenant.write(unit)
@@ -165,19 +166,6 @@ class TwoFactor:
         known = await tenant.read(lambda tx: people.password_hash(tx, principal.user_id))
         if not await self._passwords.matches(password, known or None):
             raise DomainError("wrong_password", 422, "The password is wrong.")
-
-
-def _recovered(user: User, origin: Origin, left: int) -> audit.Entry:
-    """Worth a line of its own: somebody is without his phone, or has found somebody's sheet of paper."""
-    return audit.Entry(
-        actor=user.id,
-        actor_name=user.name or user.email,
-        action="auth_recovery_code_used",
-        object_type="auth",
-        object_id=user.id,
-        address=origin.address,
-        details={"left": left},
-    )
 
 
 def _place(tenant_id: str, user_id: str) -> dict[str, str]:

@@ -47,6 +47,8 @@ class AcceptIn(Struct, frozen=True, forbid_unknown_fields=True):
 class ResetIn(Struct, frozen=True, forbid_unknown_fields=True):
     token: Secret
     password: Secret
+    code: Secret | None = None
+    """The second step, where the answer was `code_required`, as at a login."""
 
 
 class ForgotIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,7 +120,7 @@ class AuthApi:
             Endpoint("POST", "/api/auth/invitation", self.invitation, role=PUBLIC, errors=(429,)),
             Endpoint("POST", "/api/auth/accept", self.accept, role=PUBLIC, errors=(409, 429)),
             Endpoint("POST", "/api/auth/forgot", self.forgot, role=PUBLIC, status=202, errors=(429,)),
-            Endpoint("POST", "/api/auth/reset", self.reset, role=PUBLIC, errors=(429,)),
+            Endpoint("POST", "/api/auth/reset", self.reset, role=PUBLIC, errors=(401, 429)),
             Endpoint("POST", "/api/auth/signup", self.signup, role=PUBLIC, status=202, errors=(429,)),
             Endpoint("GET", "/api/auth/me", self.me),
             Endpoint("PATCH", "/api/auth/me", self.rename, role="viewer", area="person"),
@@ -177,9 +179,14 @@ class AuthApi:
         return Accepted()
 
     async def reset(self, call: Call, body: ResetIn) -> Session:
-        """Set a new password with the link from the mail. Every other login of the person ends."""
+        """Set a new password with the link from the mail. Every other login of the person ends.
+
+        Of a person whose logins take two steps it takes the second one, too; the link stays good until it is right.
+        """
         self._accounts.attempt(call.address)
-        login = await self._accounts.links.reset(body.token, body.password, _origin(call, "reset"))
+        login = await self._accounts.reset_password(
+            body.token, body.password, origin=_origin(call, "reset"), code=body.code
+        )
         self._accounts.succeeded(call.address)
         return self._begin(call, login)
 

@@ -16,12 +16,15 @@ from cloud.accounts.web import SAFE_METHODS, WebGate
 from cloud.api.errors import ApiError, as_api_error, error_response
 from cloud.api.kit import Call, Endpoint, idempotency_key
 from cloud.api.witness import Claim, RequestWitness
+from cloud.errors import DomainError
 from cloud.storage.store import Store
 from cloud.storage.tenant import TenantStore, TenantTx
 
 log = structlog.get_logger(__name__)
 
 FindId = Callable[[TenantTx, int], Awaitable[str | None]]
+UNSURE: Final = 504
+"""The printer or its hub did not answer: what was asked for may have happened."""
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -123,7 +126,12 @@ class _Resource:
             return replayed
         witness = RequestWitness(request, endpoint, principal, arguments, claim)
         call = Call(request, principal, self._store, witness)
-        response = await endpoint.respond(call, arguments)
+        try:
+            response = await endpoint.respond(call, arguments)
+        except DomainError as error:
+            if error.status == UNSURE:
+                await witness.finish(store, outcome=error.code)
+            raise
         await witness.finish(store)
         if claim is not None and call.once:
             await claim.answered(store, response)

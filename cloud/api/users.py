@@ -60,9 +60,13 @@ class UsersApi:
         ]
 
     async def list(self, call: Call, query: UsersQuery) -> Page[UserOut]:
-        """The people of the farm."""
-        listing = listing_of(query, queries.PEOPLE.sorts)
-        rows, total = await call.store.read(lambda tx: queries.PEOPLE.page(tx, listing))
+        """The people of the farm.
+
+        Only owners search for and sort by what only they are told.
+        """
+        people = queries.PEOPLE if call.principal.role == "owner" else queries.COLLEAGUES
+        listing = listing_of(query, people.sorts)
+        rows, total = await call.store.read(lambda tx: people.page(tx, listing))
         return Page([_from_row(call, row) for row in rows], total)
 
     async def get(self, call: Call, user_id: Id) -> UserOut:

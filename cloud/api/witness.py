@@ -40,6 +40,7 @@ class RequestWitness:
         self._principal = principal
         self._arguments = arguments
         self._claim = claim
+        self._outcome = ""
 
     async def __call__(self, tx: TenantTx, result: Any) -> None:
         if self.wrote:
@@ -49,8 +50,12 @@ class RequestWitness:
         await audit.record(tx, self._entry(result))
         tx.after_commit(self._note)
 
-    async def finish(self, store: TenantStore) -> None:
-        """The request succeeded: tell of it also when it wrote nothing, such as a command to a printer."""
+    async def finish(self, store: TenantStore, *, outcome: str = "") -> None:
+        """The request is done: tell of it also when it wrote nothing, such as a command to a printer.
+
+        `outcome`: it may have been done, and why nobody knows.
+        """
+        self._outcome = outcome
         if not self.wrote:
             await store.write(lambda tx: self(tx, None))
 
@@ -65,7 +70,7 @@ class RequestWitness:
             action=self._endpoint.name,
             object_type=self._endpoint.tag,
             object_id=self._request.path_params.get("id") or _id_of(result),
-            details=_details(self._arguments),
+            details=_details(self._arguments) | ({"outcome": self._outcome} if self._outcome else {}),
             address=address_of(self._request),
             request_id=str(state.get("request_id", "")),
         )

@@ -8,10 +8,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import structlog
+
+from cloud.storage.errors import StoreError
 from cloud.storage.files import blob_in_use
 from cloud.storage.files_folder import Blob, BlobStore, Incoming
 from cloud.storage.store import Store
 from cloud.storage.tenant import TenantStore, TenantTx
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -56,6 +61,10 @@ class BlobKeeping:
             return await asyncio.to_thread(self._blobs.delete_old, sha256, before)
 
     async def _delete_unused(self, sha256: str) -> None:
-        # Asked by the service itself: a tenant's transaction does not see who else has the same bytes.
-        if sha256 and not await self._store.read(lambda tx: blob_in_use(tx, sha256)):
-            await asyncio.to_thread(self._blobs.delete, sha256)
+        """Never raises for the database or the disk: what was asked for is done, and the sweep comes for the bytes."""
+        try:
+            # Asked by the service itself: a tenant's transaction does not see who else has the same bytes.
+            if sha256 and not await self._store.read(lambda tx: blob_in_use(tx, sha256)):
+                await asyncio.to_thread(self._blobs.delete, sha256)
+        except (StoreError, OSError) as error:
+            log.warning("bytes that nobody needs are left to the sweep", sha256=sha256, problem=type(error).__name__)

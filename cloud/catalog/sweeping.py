@@ -55,11 +55,19 @@ class Sweeper:
         names = await asyncio.to_thread(self._blobs.older_than, before)
         for start in range(0, len(names), BATCH):
             for sha256 in await self._unused(names[start : start + BATCH]):
-                deleted += await self._keeping.delete_orphan(sha256, before)
+                deleted += await self._deleted(sha256, before)
             await asyncio.sleep(PAUSE_SECONDS)
         if deleted:
             log.info("bytes that nobody needs were deleted", files=deleted)
         return deleted
+
+    async def _deleted(self, sha256: str, before: float) -> bool:
+        try:
+            return await self._keeping.delete_orphan(sha256, before)
+        except OSError as error:
+            # The others are not to wait behind it for ever.
+            log.warning("bytes that nobody needs cannot be deleted", sha256=sha256, problem=error.strerror)
+            return False
 
     async def _unused(self, names: list[str]) -> list[str]:
         used = await self._store.read(lambda tx: blobs_in_use(tx, names))
@@ -72,4 +80,6 @@ class Sweeper:
                 await self.sweep()
             except (StoreError, OSError) as error:
                 log.warning("the sweep was broken off, and is tried again", problem=type(error).__name__)
+            except Exception:
+                log.exception("the sweep failed, and is tried again")
             await asyncio.sleep(self._every)

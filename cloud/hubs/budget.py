@@ -26,9 +26,13 @@ class SocketBudget:
         return max(0, sockets - 1 - printers - 1)
 
     def resize(self, total: int) -> None:
-        """The hub has more or fewer printers now. Sockets already lent stay lent."""
+        """The hub has more or fewer printers now. Sockets already lent stay lent; who can never be served is told."""
         self._free += total - self._total
         self._total = total
+        for count, turn in self._waiting:
+            if count > total and not turn.done():
+                turn.set_exception(_too_many_printers())
+        self._waiting = deque(entry for entry in self._waiting if not entry[1].done())
         self._serve()
 
     @asynccontextmanager
@@ -45,7 +49,7 @@ class SocketBudget:
         if self._over is not None:
             raise self._over
         if count > self._total:
-            raise StreamError("no_socket", "This hub has too many printers to have sockets left for this.")
+            raise _too_many_printers()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((count, turn))
         self._serve()
@@ -87,3 +91,7 @@ class SocketBudget:
             turn.cancel()
             self._waiting = deque(entry for entry in self._waiting if entry[1] is not turn)
             self._serve()
+
+
+def _too_many_printers() -> StreamError:
+    return StreamError("no_socket", "This hub has too many printers to have sockets left for this.")

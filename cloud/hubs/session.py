@@ -57,6 +57,9 @@ class Observer(Protocol):
     async def event(
         self, *, hub_id: str, boot: str, n: int, name: str, printer_id: str, data: dict[str, Any]
     ) -> None: ...
+    async def set_aside(
+        self, problem: str, *, hub_id: str, boot: str, n: int, name: str, printer_id: str, data: dict[str, Any]
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class HubSession:
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.outbox = Outbox(websocket, self._tunnel_frame)
         self.tunnels = Tunnels(self.put, self.outbox.wake)
-        self.events = EventLine(self.hub_id, self._apply, self._ack)
+        self.events = EventLine(self.hub_id, self._apply, self._set_aside, self._ack)
         self.inbox = Inbox(self.hub_id, self, self.put, lambda code, reason: self.end(Ending(code, reason)))
         self._runs: int | None = None  # the revision the hub said it runs, until that is noted
         self._said: dict[str, str | None] = {}  # what it told of itself, until that is noted
@@ -225,6 +228,9 @@ class HubSession:
             except StoreError as error:
                 # All of it is for people to read; the next one comes by itself.
                 log.warning("hub.not_noted", hub=self.hub_id, problem=type(error).__name__)
+            except Exception:
+                # A fault of ours with one note must not cost the hub its connection.
+                log.exception("hub.note_failed", hub=self.hub_id)
 
     def _tunnel_frame(self) -> Frame | None:
         return self.tunnels.next_frame()
@@ -276,14 +282,21 @@ class HubSession:
         self.put(codec.encode("ack", boot=boot, n=n))
 
     async def _apply(self, event: dict[str, Any]) -> None:
-        await self._rooms.observer.event(
-            hub_id=self.hub_id,
-            boot=text(event["boot"]),
-            n=event["n"],
-            name=event["name"],
-            printer_id=text(event.get("printer", "")),
-            data=cleaned(EVENTS[event["name"]], event["data"]),
-        )
+        await self._rooms.observer.event(**self._told(event))
+
+    async def _set_aside(self, event: dict[str, Any], problem: str) -> None:
+        await self._rooms.observer.set_aside(problem, **self._told(event))
+
+    def _told(self, event: dict[str, Any]) -> dict[str, Any]:
+        """An event as the observer takes it."""
+        return {
+            "hub_id": self.hub_id,
+            "boot": text(event["boot"]),
+            "n": event["n"],
+            "name": event["name"],
+            "printer_id": text(event.get("printer", "")),
+            "data": cleaned(EVENTS[event["name"]], event["data"]),
+        }
 
     # ---- what the hub says: see inbox.Receiver
 

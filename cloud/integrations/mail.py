@@ -17,8 +17,10 @@ log = structlog.get_logger(__name__)
 
 WAITING: Final = 1000
 TRIES: Final = (0.0, 5.0, 60.0, 600.0)
-"""Seconds before each attempt."""
+"""Seconds before each attempt. Other mail goes out in between."""
 TIMEOUT: Final = 30.0
+_NEVER: Final = 500
+"""Answers of a mail server from here on are for good; those below are for now."""
 
 Work = Callable[[], Awaitable[Mail | None]]
 
@@ -61,8 +63,9 @@ class SmtpPostman:
     def __init__(self, server: SmtpServer | None, sender: str) -> None:
         self._server = server
         self._sender = sender
-        self._waiting: asyncio.Queue[Work] = asyncio.Queue(WAITING)
+        self._waiting: asyncio.Queue[tuple[Work, int]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._resting: set[asyncio.TimerHandle] = set()
 
     @property
     def works(self) -> bool:
@@ -75,39 +78,62 @@ class SmtpPostman:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if not self._waiting.empty():
-            log.warning("mail given up: the server stops", waiting=self._waiting.qsize())
+        for timer in self._resting:
+            timer.cancel()
+        if self._count:
+            log.warning("mail given up: the server stops", waiting=self._count)
 
     def later(self, work: Work) -> None:
-        if self._waiting.full():
+        self._put(work, 0)
+
+    @property
+    def _count(self) -> int:
+        return self._waiting.qsize() + len(self._resting)
+
+    def _put(self, work: Work, tried: int) -> None:
+        if self._count >= WAITING:
             log.error("mail given up: too much is waiting", waiting=WAITING)
         else:
-            self._waiting.put_nowait(work)
+            self._waiting.put_nowait((work, tried))
 
     async def _run(self) -> None:
         while True:
-            work = await self._waiting.get()
+            work, tried = await self._waiting.get()
             try:
                 mail = await work()
                 if mail is not None:
-                    await self._deliver(mail)
+                    await self._deliver(mail, tried)
             except Exception:
                 log.exception("mail could not be made")
 
-    async def _deliver(self, mail: Mail) -> None:
+    async def _deliver(self, mail: Mail, tried: int) -> None:
         if self._server is None:
             log.info("mail not sent: no SMTP server is configured", to=mail.to, purpose=mail.purpose)
             return
-        for wait in TRIES:
-            await asyncio.sleep(wait)
-            try:
-                await self._send(self._server, mail)
-            except (aiosmtplib.SMTPException, OSError) as error:
-                log.warning("mail not sent yet", to=mail.to, purpose=mail.purpose, problem=type(error).__name__)
-            else:
-                log.info("mail sent", to=mail.to, purpose=mail.purpose)
-                return
-        log.error("mail given up", to=mail.to, purpose=mail.purpose, tries=len(TRIES))
+        try:
+            await self._send(self._server, mail)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._not_sent(mail, tried + 1, error)
+        else:
+            log.info("mail sent", to=mail.to, purpose=mail.purpose)
+
+    def _not_sent(self, mail: Mail, tried: int, error: Exception) -> None:
+        """Try again in a while, and let others go first; not for ever."""
+        about = {"to": mail.to, "purpose": mail.purpose, "tries": tried, "problem": type(error).__name__}
+        if _is_final(error) or tried >= len(TRIES):
+            log.error("mail given up", **about)
+            return
+        log.warning("mail not sent yet", **about)
+
+        async def work() -> Mail:
+            return mail
+
+        def again() -> None:
+            self._resting.discard(timer)
+            self._put(work, tried)
+
+        timer = asyncio.get_running_loop().call_later(TRIES[tried], again)
+        self._resting.add(timer)
 
     async def _send(self, server: SmtpServer, mail: Mail) -> None:
         message = EmailMessage()
@@ -123,3 +149,10 @@ class SmtpPostman:
             start_tls=False if server.tls or server.insecure else None,
             timeout=TIMEOUT,
         )
+
+
+def _is_final(error: Exception) -> bool:
+    """The server knows the address, and will never take mail for it."""
+    if not isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return False
+    return all(refused.code >= _NEVER for refused in error.recipients)

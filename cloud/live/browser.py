@@ -13,6 +13,7 @@ from cloud.live.outbox import BrowserOutbox, TooManyReplies
 from cloud.live.room import Member, TenantRoom
 from cloud.sockets import TokenBucket
 from cloud.storage import clock
+from cloud.storage.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -157,11 +158,19 @@ class LiveSocket:
             checks += 1
             if checks * CHECK_S % PROVE_S < CHECK_S or clock.now() >= self.principal.expires_at:
                 # A login that is used goes on: its end moves, and the socket goes on with it.
-                principal = await self._prover.renewed(self.principal)
+                principal = await self._proved()
                 if principal is None or clock.now() >= principal.expires_at:
                     self.end(Ending(SIGNED_OUT, "the login has ended"))
                     return
                 self.principal = principal
+
+    async def _proved(self) -> Principal | None:
+        """Whose socket this is; while the database is away, whose it was: not every page is to come back just then."""
+        try:
+            return await self._prover.renewed(self.principal)
+        except StoreError as error:
+            log.warning("live.not_proved", tenant=self.principal.tenant_id, problem=type(error).__name__)
+            return self.principal
 
 
 class BrowserSocket(LiveSocket):

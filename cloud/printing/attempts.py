@@ -55,11 +55,22 @@ class Attempts:
         self._running[row["id"]] = (task, attempt)
 
     async def resume(self) -> None:
-        """Take up what an earlier life of the service left between queue and print."""
+        """Take up what is between queue and print, and nobody's: left by an earlier life of the service, or by this
+        one when the database went away.
+        """
         for row in await self._room.store.read(queries.unsettled):
-            if row["status"] in BEFORE_PRINT:
+            if row["status"] not in BEFORE_PRINT or row["id"] in self._running:
+                continue
+            self._room.live.put_job(row)
+            view = self._room.live.job(row["id"])
+            if view is not None and view["version"] == row["version"]:  # else it has moved on while we read
                 log.info("attempt.resumed", job=row["id"], status=row["status"])
                 self.begin(row, resumed=True)
+
+    @property
+    def running(self) -> list[str]:
+        """The jobs whose attempts are under way."""
+        return list(self._running)
 
     async def stop(self, job_id: str) -> None:
         """The job was cancelled: break its transfer off."""
@@ -113,7 +124,10 @@ class Attempts:
             await asyncio.sleep(_AGAIN)
         finally:
             del self._running[job_id]
-        await self._after(job_id, row)
+        try:
+            await self._after(job_id, row)
+        except Exception:
+            log.exception("attempt.left", job=job_id, printer=row["printer_id"])  # `resume` takes it up
 
     async def _after(self, job_id: str, row: Row) -> None:
         """Go on from the row when the attempt broke, and keep off a printer that gave the job back."""

@@ -19,7 +19,7 @@ from cloud.printing.matching import Demand, Fit, Waiting, demand, fit, reason
 from cloud.printing.room import Room, next_change
 from cloud.printing.views import Row
 from cloud.storage import jobs as queries
-from cloud.storage.errors import ConflictError
+from cloud.storage.errors import ConflictError, StoreError
 from cloud.storage.printing import takes_jobs
 from cloud.storage.tenant import TenantTx
 
@@ -56,9 +56,14 @@ class Dispatcher:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        swept = loop.time()
         while True:
             await next_change(self._wake, self._sweep)
             try:
+                if loop.time() - swept >= self._sweep:
+                    await self._attempts.resume()
+                    swept = loop.time()
                 await self.run_once()
             except Exception:
                 log.exception("dispatcher.pass_failed")
@@ -69,7 +74,12 @@ class Dispatcher:
     async def run_once(self) -> None:
         """Go through every tenant's queue once."""
         for tenant_id in await self._room.store.read(queries.tenants_waiting):
-            await self._serve(tenant_id)
+            try:
+                await self._serve(tenant_id)
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("dispatcher.farm_failed", tenant=tenant_id)  # the others are not to suffer from it
 
     async def _serve(self, tenant_id: str) -> None:
         async def unit(tx: TenantTx) -> tuple[list[Row], set[str]]:
@@ -153,7 +163,7 @@ class Dispatcher:
 
         async def unit(tx: TenantTx) -> None:
             for job_id, sentence in reasons.items():
-                await self._room.moves.change(tx, job_id, {"waiting_reason": sentence}, statuses=("queued",))
+                await self._room.moves.note_waiting(tx, job_id, sentence)
 
         await self._room.tenant(tenant_id).write(unit)
 

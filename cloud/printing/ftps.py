@@ -325,6 +325,8 @@ def _translated() -> Iterator[None]:
     except ftplib.Error as error:
         code, sentence = _REPLIES.get(str(error)[:3], ("broken", f"The printer answered {str(error)[:3]}."))
         raise FtpsError(code, sentence) from None
+    except ValueError:  # a reply that is no text, or a size that is no number: the library takes both for granted
+        raise FtpsError("broken", "The printer's answer makes no sense.") from None
     except TimeoutError:
         raise FtpsError("timeout", "The printer fell silent.") from None
     except (OSError, EOFError) as error:

@@ -109,6 +109,12 @@ class JobMoves:
             tx.after_commit(lambda: self._live.put_job(row))
         return row
 
+    async def note_waiting(self, tx: TenantTx, job_id: str, sentence: str) -> None:
+        """Say why a job waits, if it still does."""
+        row = await queries.note_waiting(tx, job_id, sentence)
+        if row is not None:
+            tx.after_commit(lambda: self._live.put_job(row))
+
     async def delete(self, tx: TenantTx, job_id: str) -> bool:
         """Remove a job that waits or is over, with its history; False when it is neither."""
         gone = await queries.remove(tx, job_id, statuses=("queued", *FINISHED))

@@ -13,7 +13,7 @@ from cloud.printing.live import LivePrinter
 from cloud.printing.room import Room
 from cloud.printing.seen import ON_PRINTER, held, ours, seen
 from cloud.printing.views import View
-from cloud.storage import clock, hubs, releases
+from cloud.storage import audit, clock, hubs, releases
 from cloud.storage.printing import note_state, pin_certificate
 from cloud.storage.tenant import TenantTx
 from shared_protocol.status import BUSY
@@ -34,7 +34,7 @@ _RETRY: Final = 2.0
 
 
 class Observer:
-    """Called by the room that holds the hubs. All but `event` return at once."""
+    """Called by the room that holds the hubs. All but `event` and `set_aside` return at once."""
 
     def __init__(self, room: Room, attempts: Attempts, cleaner: Cleaner, follower: Follower) -> None:
         self._room = room
@@ -94,9 +94,11 @@ class Observer:
         one = self._room.live.printer(printer_id)
         if one is None:
             return
-        if changes.get("cert") and not one.pinned:
+        # Also of a full status that tells nothing new: the pin may have been dropped since this one was first seen.
+        cert = data.get("cert") if full else changes.get("cert")
+        if cert and not one.pinned:
             one.pinned = True
-            self._aside(self._pin(one, changes["cert"]))
+            self._aside(self._pin(one, cert))
         if "error" in changes:
             # Noted now: by the time of the look it may be gone again.
             self._room.settler.note(printer_id, seen(one.status))
@@ -131,6 +133,30 @@ class Observer:
         if known:
             self.look(printer_id)
             self._room.said(printer_id)
+
+    async def set_aside(
+        self, problem: str, *, hub_id: str, boot: str, n: int, name: str, printer_id: str, data: dict[str, Any]
+    ) -> None:
+        """An event that can never be applied: it is kept as it came, does nothing, and the audit log tells people.
+
+        What the printer shows is looked at all the same: mostly it says what the event would have said.
+        """
+        entry = audit.Entry(
+            actor=hub_id,
+            actor_name=(self._room.live.hubs.view(hub_id) or {}).get("name", ""),
+            action="hubs_event_set_aside",
+            object_type="printers" if printer_id else "hubs",
+            object_id=printer_id or hub_id,
+            details={"event": name, "boot": boot, "n": n, "problem": problem, "data": data},
+        )
+
+        async def unit(tx: TenantTx) -> None:
+            if await hubs.store_event(tx, hub_id=hub_id, boot=boot, n=n, name=name, printer_id=printer_id, data=data):
+                await audit.record(tx, entry)
+
+        await self._room.tenant(self._tenants[hub_id]).write(unit)
+        log.error("observer.event_set_aside", hub=hub_id, boot=boot, n=n, name=name, printer=printer_id)
+        self.look(printer_id)
 
     async def _of_hub(self, tx: TenantTx, hub_id: str, name: str, data: dict[str, Any]) -> None:
         """An event of the hub itself."""

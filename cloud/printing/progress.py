@@ -69,3 +69,5 @@ class ProgressWriter:
         except StoreError:
             # Only figures: the next round writes newer ones.
             log.warning("progress.not_written", exc_info=True)
+        except Exception:
+            log.exception("progress.failed")

@@ -33,6 +33,10 @@ PEOPLE: Final = Rows(
     default_sort=("name",),
     searched=("name", "email"),
 )
+COLLEAGUES: Final = Rows(
+    users, sorts=("name", "role", "created_at"), default_sort=("name",), searched=("name",)
+)  # fmt: skip
+"""The same for whoever is not told addresses: what one can search for or sort by, one can find out."""
 USER = [users.c[name] for name in User.__struct_fields__]
 
 

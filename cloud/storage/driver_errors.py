@@ -55,6 +55,8 @@ def translated() -> Iterator[None]:
     except (ConnectionError, TimeoutError) as error:
         raise UnavailableError(f"no connection to the database: {type(error).__name__}") from error
     except Exception as error:
+        if is_cut(error):
+            raise UnavailableError("the connection to the database was cut") from error
         state = getattr(error, "sqlstate", None)
         if not isinstance(state, str):
             raise
@@ -63,6 +65,13 @@ def translated() -> Iterator[None]:
         if state.startswith(_POSTGRES_UNAVAILABLE):
             raise UnavailableError(type(error).__name__) from error
         raise
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether asyncpg (which need not be there) says that a connection is gone: in one class with mistakes of ours."""
+    kind = type(error)
+    ours = (kind.__module__.partition(".")[0], kind.__name__) == ("asyncpg", "InterfaceError")
+    return ours and any(word in str(error) for word in ("closed", "released"))
 
 
 def _sqlite_conflict(error: sqlite3.IntegrityError) -> ConflictError:

@@ -85,6 +85,13 @@ async def change(
     return await tx.one(update(print_jobs).where(*where).values(changed).returning(*print_jobs.c))
 
 
+async def note_waiting(tx: TenantTx, job_id: str, sentence: str) -> Row | None:
+    """Why a job waits; None when it does not. No new version: nobody has changed what an editor has before him."""
+    where = (_is(tx, job_id), print_jobs.c.status == "queued")
+    changed = {"waiting_reason": sentence, "updated_at": clock.now()}
+    return await tx.one(update(print_jobs).where(*where).values(changed).returning(*print_jobs.c))
+
+
 async def remove(tx: TenantTx, job_id: str, *, statuses: Collection[str]) -> bool:
     """Delete a job with its history, if it is in one of `statuses`."""
     return bool(await tx.run(delete(print_jobs).where(_is(tx, job_id), print_jobs.c.status.in_(list(statuses)))))

@@ -30,7 +30,7 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.dml import Insert, UpdateBase
 
 from cloud.storage.compiling import Compiler
-from cloud.storage.driver_errors import translated
+from cloud.storage.driver_errors import is_cut, translated
 from cloud.storage.errors import StoreClosedError
 from cloud.storage.sqlite import SQLiteConnection, SQLitePool
 
@@ -252,12 +252,22 @@ async def _on_postgres(raw: Any, tenant: str, write: bool) -> AsyncIterator[None
         yield
         ended = await raw.execute("COMMIT")
     except BaseException:
-        if not raw.is_closed():  # else the first error is the one to tell
+        if not _is_gone(raw):  # else the first error is the one to tell
             await raw.execute("ROLLBACK")
         raise
     if ended != "COMMIT":
         # A statement had failed and its error was swallowed: PostgreSQL then rolls back, and says so only here.
         raise RuntimeError("the unit went on after a failed statement: nothing of it is stored")
+
+
+def _is_gone(raw: Any) -> bool:
+    """Of a connection that broke, the pool takes even the question away."""
+    try:
+        return bool(raw.is_closed())
+    except Exception as error:
+        if not is_cut(error):
+            raise
+        return True
 
 
 def _report_orphan(task: asyncio.Task[Any]) -> None:

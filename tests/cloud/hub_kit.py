@@ -41,6 +41,8 @@ class Watcher:
         self.arrived: list[hub_queries.Hub] = []
         self.events: list[tuple[str, int, str, str, dict[str, Any]]] = []
         self.fail_events = 0
+        self.failure: Exception = RuntimeError("a fault in the observer")
+        self.aside: list[tuple[str, int]] = []
         self.fail_statuses = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -74,9 +76,12 @@ class Watcher:
         await self.gate.wait()
         if self.fail_events:
             self.fail_events -= 1
-            raise RuntimeError("the database is away")
+            raise self.failure
         self.events.append((boot, n, name, printer_id, data))
         self._note("event", hub_id, boot, n)
+
+    async def set_aside(self, problem: str, *, n: int, **_event: Any) -> None:
+        self.aside.append((problem, n))
 
     async def until(self, *words: Any, count: int = 1) -> None:
         """Until something beginning with these words was said so many times."""

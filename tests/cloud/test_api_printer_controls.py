@@ -131,6 +131,16 @@ async def test_what_went_wrong_is_told_as_it_is(shelf: Shelf, code: str, status:
     assert ("It may have happened: look at the printer." in sentence) is unsure
 
 
+async def test_gcode_that_may_have_run_is_in_the_audit_log_and_what_was_refused_is_not(shelf: Shelf) -> None:
+    for code in ("rejected", "no_answer"):
+        shelf.answer = {"ok": False, "code": code, "message": "said so"}
+        await shelf.refused("gcode", {"lines": f"M117 {code}"})
+    logged = (await shelf.cloud.owner.ok("GET", "/api/audit-log/?action=printers_gcode"))["items"]
+    assert [(one["object_id"], one["details"]["lines"], one["details"]["outcome"]) for one in logged] == [
+        (shelf.printer["id"], "M117 no_answer", "no_answer")
+    ]
+
+
 async def test_a_command_in_the_wrong_state_says_what_it_needs(shelf: Shelf) -> None:
     shelf.answer = {"ok": False, "code": "wrong_state", "message": "The printer is in state running."}
     assert "wait until nothing is printed" in (await shelf.refused("home"))[2]

@@ -33,6 +33,15 @@ async def test_everybody_sees_who_is_there_and_only_owners_see_more(cloud: Cloud
     assert "password" not in str(full)
 
 
+async def test_what_is_told_to_owners_only_cannot_be_found_out_by_searching_or_sorting(cloud: Cloud) -> None:
+    viewer = await cloud.person("viewer")
+    assert (await viewer.ok("GET", "/api/users/?search=%40example"))["total"] == 0
+    assert (await cloud.owner.ok("GET", "/api/users/?search=%40example"))["total"] == 2
+    for sort in ("email", "-last_login_at"):
+        assert await viewer.refused("GET", f"/api/users/?sort={sort}") == (422, "invalid")
+        await cloud.owner.ok("GET", f"/api/users/?sort={sort}")
+
+
 async def test_another_role_holds_at_once(cloud: Cloud) -> None:
     person = await cloud.person("operator")
     one = f"/api/users/{await id_of(person)}"

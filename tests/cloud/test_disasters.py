@@ -1,8 +1,10 @@
 """The classic disasters of print farms (reference/peers.md §B), each made to happen, each without consequence here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,10 @@ from cloud.catalog.sliced import Filament
 from cloud.errors import DomainError
 from cloud.printing.asks import CommandAsk
 from cloud.printing.matching import Fit
-from cloud.storage.errors import ConflictError
-from cloud.storage.tenant import TenantTx
+from cloud.storage import clock, importing
+from cloud.storage import jobs as job_queries
+from cloud.storage.errors import ConflictError, UnavailableError
+from cloud.storage.tenant import TenantStore, TenantTx
 from tests.cloud.printing_kit import Farm, ack_only, fast, refuse, running_farm
 
 __all__ = ["fast"]
@@ -387,3 +391,62 @@ async def test_fit_is_asked_of_the_printer_as_it_is_not_as_it_was(farm: Farm) ->
     assert isinstance(startable(demand(row), machine(one, held=False)), Fit)
     farm.printers[0].say(trays=[])
     assert not isinstance(startable(demand(row), machine(one, held=False)), Fit)
+
+
+# ---- the database goes away at the wrong moment
+
+
+class Outage:
+    """No answer from the database while this is on; `lose_answer` says of which result, once, the answer is lost."""
+
+    def __init__(self, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.on = False
+        self.lose_answer: Callable[[Any], bool] = lambda _result: False
+        self.refused = 0
+        inside = farm.store._shielded
+
+        async def shielded(*args: Any, **options: Any) -> Any:
+            if self.on:
+                self.refused += 1
+                raise UnavailableError("away")
+            result = await inside(*args, **options)
+            if self.lose_answer(result):
+                self.lose_answer = lambda _result: False
+                raise UnavailableError("the connection broke while it was committed")
+            return result
+
+        monkeypatch.setattr(farm.store, "_shielded", shielded)
+
+
+async def test_an_attempt_whose_database_went_away_goes_on_when_it_is_back(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printer, outage = farm.printers[0], Outage(farm, monkeypatch)
+    printer.upload_gate = asyncio.Event()
+    job_id = await farm.queue(printer_id=printer.id)
+    await asyncio.wait_for(printer.uploading.wait(), 5)
+    outage.on = True
+    printer.upload_gate.set()
+    await farm.until(lambda: not farm.room.attempts.running)  # it broke, and could not even look how it stands
+    outage.on = False
+    await farm.reaches(job_id, "printing")
+    assert len(printer.starts) == 1
+
+
+async def test_a_reservation_whose_answer_was_lost_is_carried_out(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    outage = Outage(farm, monkeypatch)
+
+    def reserved(result: Any) -> bool:
+        return isinstance(result, Mapping) and result.get("status") == "assigned"
+
+    outage.lose_answer = reserved
+    job_id = await farm.queue(printer_id=farm.printers[0].id)
+    await farm.reaches(job_id, "printing")
+    assert len(farm.printers[0].starts) == 1
+
+
+async def test_a_row_of_one_farm_that_nobody_can_read_holds_up_no_other_farm(farm: Farm) -> None:
+    await farm.store.write(partial(importing.add_tenant, tenant_id="ten_0", name="First", created_at=clock.now()))
+    broken = {"file_name": "a.3mf", "plate": 1, "status": "queued", "filaments": "nonsense", "submitted_by": ""}
+    await TenantStore(farm.store, "ten_0").write(lambda tx: job_queries.insert(tx, broken))
+    await farm.reaches(await farm.queue(), "printing")

@@ -119,12 +119,15 @@ async def test_a_waiting_job_says_why_and_the_reason_follows_the_printer(farm: F
     job_id = await farm.queue(printer_id=printer.id)
     await farm.until(lambda: farm.room.live.jobs(farm.tenant_id)[job_id]["waiting_reason"])
     assert (await farm.job(job_id))["waiting_reason"] == "Printer 1: needs white PLA – not loaded."
-    version = (await farm.job(job_id))["version"]
+    told = await farm.job(job_id)
     await farm.room.dispatcher.run_once()
-    assert (await farm.job(job_id))["version"] == version, "the same reason is not written twice"
+    assert (await farm.job(job_id))["updated_at"] == told["updated_at"], "the same reason is not written twice"
     printer.say(state="running")
     printer.say(trays=[{"id": 0, "loaded": True, "type": "PLA", "color": "#FFFFFF"}])
     await farm.until(lambda: farm.room.live.jobs(farm.tenant_id)[job_id]["waiting_reason"] == "Printer 1: is printing.")
+    change = JobChange(priority=5)
+    changed = await farm.room.jobs.update(farm.tenant, job_id, change, version=told["version"])
+    assert changed["priority"] == 5, "nobody had changed the job that somebody was editing"
     printer.say(state="idle")
     await farm.clear(printer)
     await farm.reaches(job_id, "printing")

@@ -15,6 +15,7 @@ from cloud.printing.ftps import FtpsClient, FtpsError, Uploaded
 from cloud.printing.printer_tls import Target
 from tests.cloud.tcp_streams import Tunnels
 from tests.tools.virtual_printer_driver import own_address
+from tools.virtual_printer.certificates import replacement, server_context
 from tools.virtual_printer.faults import Faults
 from tools.virtual_printer.harness import RunningPrinter, VirtualFarm
 from tools.virtual_printer.spec import PrinterSpec
@@ -317,6 +318,21 @@ async def test_a_closed_port_is_named(p1s: RunningPrinter, client: FtpsClient, s
     with pytest.raises(FtpsError) as refused:
         await put(client, p1s, source, "/cache/x.gcode.3mf", on=target(p1s, port=1))
     assert refused.value.code == "refused"
+
+
+async def test_a_reply_that_is_no_text_is_a_broken_connection(client: FtpsClient, p1s: RunningPrinter) -> None:
+    certificate = replacement(p1s.serial)
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 gr\xfc\xdf Gott\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0, ssl=server_context(certificate)) as server:
+        where = target(p1s, port=server.sockets[0].getsockname()[1], certificate=certificate.fingerprint)
+        with pytest.raises(FtpsError) as refused:
+            await client.remove(Tunnels("127.0.0.1"), where, "/a.3mf")
+    assert refused.value.code == "broken"
 
 
 async def test_the_access_code_shows_in_no_repr() -> None:

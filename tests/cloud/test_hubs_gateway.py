@@ -11,9 +11,12 @@ from structlog.testing import capture_logs
 
 from cloud.accounts import hub_keys
 from cloud.bus import subjects
+from cloud.hubs import events
 from cloud.hubs.gateway import WANTED_FIRMWARE
+from cloud.hubs.records import HubRecords
 from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
+from cloud.storage.errors import UnavailableError
 from cloud.storage.tenant import TenantStore
 from tests.cloud.hub_kit import BOOT, FULL_STATUS, FakeHub, HubCloud, denial, hub_cloud
 from tests.cloud.serving import deaf_socket
@@ -300,6 +303,48 @@ async def test_an_event_that_cannot_be_stored_is_tried_again_and_nothing_overtak
             assert (await hub.until("ack"))["n"] == 2
     assert [event[1] for event in cloud.watcher.events] == [1, 2]
     assert [entry["event"] for entry in logs].count("hub.event_not_stored") == 2
+
+
+async def test_an_event_that_can_never_be_applied_is_set_aside_and_holds_up_nothing(
+    cloud: HubCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "RETRY_S", (0.01,))
+    cloud.watcher.fail_events = events.TRIES
+    async with cloud.connected() as hub:
+        for n in (1, 2):
+            await hub.say("event", boot=BOOT, n=n, name="state", printer=cloud.printers[0], at_ms=5, data=EVENT)
+        assert (await hub.until("ack"))["n"] == 1
+        assert (await hub.until("ack"))["n"] == 2
+    assert cloud.watcher.aside == [("RuntimeError", 1)]
+    assert [event[1] for event in cloud.watcher.events] == [2]
+
+
+async def test_an_event_waits_for_a_database_that_is_away_and_is_never_set_aside(
+    cloud: HubCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "RETRY_S", (0.01,))
+    cloud.watcher.fail_events, cloud.watcher.failure = 3 * events.TRIES, UnavailableError("away")
+    async with cloud.connected() as hub:
+        await hub.say("event", boot=BOOT, n=1, name="state", printer=cloud.printers[0], at_ms=5, data=EVENT)
+        assert (await hub.until("ack"))["n"] == 1
+    assert (cloud.watcher.aside, len(cloud.watcher.events)) == ([], 1)
+
+
+async def test_a_note_that_cannot_be_written_does_not_cost_the_hub_its_connection(
+    cloud: HubCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(_hub_id: str, _revision: int) -> None:
+        raise ValueError("a fault of ours")
+
+    async with cloud.connected() as hub:
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr(HubRecords, "configured", staticmethod(failing))
+            await hub.say("configured", revision=7)
+            async with asyncio.timeout(10):
+                while not [line for line in logs if line["event"] == "hub.note_failed"]:
+                    await asyncio.sleep(0.01)
+        await hub.say("event", boot=BOOT, n=1, name="state", printer=cloud.printers[0], at_ms=5, data=EVENT)
+        assert (await hub.until("ack"))["n"] == 1
 
 
 async def test_a_repeated_event_is_acknowledged_again_and_not_applied_again(cloud: HubCloud) -> None:

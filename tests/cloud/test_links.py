@@ -28,6 +28,8 @@ class MailServer:
     def __init__(self) -> None:
         self.port = 0
         self.refusals = 0
+        self.nobody: dict[bytes, bytes] = {}
+        """Part of an address -> what is always answered to it."""
         self._mails: asyncio.Queue[Message] = asyncio.Queue()
 
     async def next(self) -> Message:
@@ -50,7 +52,10 @@ class MailServer:
                     body += line
                 continue
             verb = line.split()[0].upper()
-            if verb == b"RCPT" and self.refusals:
+            refusal = next((say for part, say in self.nobody.items() if verb == b"RCPT" and part in line), None)
+            if refusal is not None:
+                writer.write(refusal + b"\r\n")
+            elif verb == b"RCPT" and self.refusals:
                 self.refusals -= 1
                 writer.write(b"451 not now\r\n")
             elif verb == b"DATA":
@@ -219,6 +224,17 @@ async def test_mail_that_is_refused_is_tried_again(
     mails.refusals = 2
     await cloud.owner.ok("POST", "/api/invitations/", {"email": "olga@example.com", "role": "viewer"})
     assert (await mails.next())["To"] == "olga@example.com"
+
+
+async def test_one_address_that_takes_no_mail_holds_up_nobody_elses(cloud: Cloud, mails: MailServer) -> None:
+    mails.nobody = {b"full@": b"452 mailbox full", b"gone@": b"550 no such person"}
+    with capture_logs() as logs:
+        for name in ("full", "gone", "olga"):
+            await cloud.owner.ok("POST", "/api/invitations/", {"email": f"{name}@example.com", "role": "viewer"})
+        assert (await mails.next())["To"] == "olga@example.com"
+    told = [(line["event"], line["to"]) for line in logs if "mail " in line["event"]]
+    assert ("mail not sent yet", "full@example.com") in told
+    assert ("mail given up", "gone@example.com") in told, "it is no use to try that again"
 
 
 async def test_a_dead_mail_server_holds_nobody_up_and_no_link_gets_into_the_log(

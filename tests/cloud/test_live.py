@@ -12,7 +12,9 @@ from structlog.testing import capture_logs
 import cloud.live.browser as browser_module
 import cloud.live.gateway as gateway_module
 import cloud.live.room as room_module
+from cloud.accounts import Principal
 from cloud.bus import NoResponder, subjects
+from cloud.storage.errors import UnavailableError
 from tests.cloud.live_kit import Browser, LiveCloud, live_cloud
 
 
@@ -76,6 +78,29 @@ async def test_a_login_that_is_no_longer_valid_is_noticed_without_the_bus(
     monkeypatch.setattr(browser_module, "PROVE_S", 0.04)
     async with cloud.browser("one") as browser:
         await browser.watch()
+        del cloud.logins.valid["one"]
+        assert await browser.closed() == 4401
+
+
+async def test_a_page_stays_while_the_database_cannot_say_whose_it_is(
+    cloud: LiveCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_module, "CHECK_S", 0.02)
+    monkeypatch.setattr(browser_module, "PROVE_S", 0.04)
+    asked, known = asyncio.Semaphore(0), cloud.logins.principal
+
+    async def away(_session_id: str) -> Principal | None:
+        asked.release()
+        raise UnavailableError("away")
+
+    async with cloud.browser("one") as browser:
+        await browser.watch()
+        monkeypatch.setattr(cloud.logins, "principal", away)
+        for _ in range(2):
+            await asyncio.wait_for(asked.acquire(), 10)
+        await browser.say(type="ping")
+        await browser.until("pong")
+        monkeypatch.setattr(cloud.logins, "principal", known)
         del cloud.logins.valid["one"]
         assert await browser.closed() == 4401
 

@@ -7,14 +7,24 @@ from typing import Any
 import msgspec
 import pytest
 
+from cloud.printing.fleet import Fleet
 from cloud.printing.live import live_subject
 from cloud.printing.words import error_sentence, failure_sentence
+from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
+from cloud.storage.audit import ENTRIES
+from cloud.storage.rows import Listing
+from cloud.storage.secrets import KeyRing, Vault
 from tests.cloud.printing_kit import Farm, fast, running_farm
 
 __all__ = ["fast"]
 
 pytestmark = pytest.mark.usefixtures("fast")
+
+BEGAN = {
+    "from": "idle", "to": "running", "task": "", "task_id": "", "file": "", "error": 0, "percent": 0, "layer": 0,
+}  # fmt: skip
+"""The data of an event: somebody began to print at the machine."""
 
 
 @pytest.fixture
@@ -121,20 +131,50 @@ async def test_the_certificate_is_pinned_on_first_sight_only(farm: Farm) -> None
     assert await pinned() == "aa" * 32
 
 
+async def test_a_printer_whose_pin_was_dropped_is_pinned_anew_by_the_same_certificate(farm: Farm) -> None:
+    """Its serial number had been mistyped, and was put right: the machine shows what it showed before."""
+    printer = farm.printers[0]
+
+    async def pinned(wanted: str) -> None:
+        async with asyncio.timeout(5):
+            while True:
+                row = await farm.tenant.read(lambda tx: printer_queries.get(tx, printer.id))
+                assert row is not None
+                if row.cert_sha256 == wanted:
+                    return
+                await asyncio.sleep(0.01)
+
+    printer.say(cert="aa" * 32)
+    await pinned("aa" * 32)
+    fleet = Fleet(Vault(KeyRing({"test": b"k" * 32})), farm.room.live, farm.bus)
+    await fleet.update(farm.tenant, printer.id, {"serial_number": "SERIAL1B"})
+    await pinned("")
+    farm.hubs[0].tell(printer, printer.status, full=True)  # the hub has connected to it anew
+    await pinned("aa" * 32)
+
+
 async def test_status_of_an_unknown_printer_is_harmless(farm: Farm) -> None:
     farm.room.observer.status("prn_gone", True, {"state": "running"})
     hub = farm.hubs[0]
-    data = {
-        "from": "idle",
-        "to": "running",
-        "task": "",
-        "task_id": "",
-        "file": "",
-        "error": 0,
-        "percent": 0,
-        "layer": 0,
-    }
-    await farm.room.observer.event(hub_id=hub.id, boot=hub.boot, n=900, name="state", printer_id="prn_gone", data=data)
+    await farm.room.observer.event(hub_id=hub.id, boot=hub.boot, n=900, name="state", printer_id="prn_gone", data=BEGAN)
+
+
+async def test_an_event_set_aside_is_kept_does_nothing_and_is_told_to_people_once(farm: Farm) -> None:
+    hub, printer = farm.hubs[0], farm.printers[0]
+    event: dict[str, Any] = {"hub_id": hub.id, "boot": "abcdefgh", "n": 3, "name": "state", "printer_id": printer.id}
+    for _ in range(2):
+        await farm.room.observer.set_aside("ValueError", **event, data=BEGAN)
+    await farm.room.observer.event(**event, data=BEGAN)  # the hub did not hear the ack: still nothing happens
+    assert farm.cleared(printer)
+    entries, _ = await farm.tenant.read(lambda tx: ENTRIES.page(tx, Listing(filters={"object_id": printer.id})))
+    assert [(one["action"], one["actor"], one["details"]) for one in entries] == [
+        (
+            "hubs_event_set_aside",
+            hub.id,
+            {"event": "state", "boot": "abcdefgh", "n": 3, "problem": "ValueError", "data": BEGAN},
+        )
+    ]
+    assert await farm.store.read(lambda tx: hub_queries.acked(tx, hub.id, "abcdefgh")) == 3
 
 
 async def test_a_hub_speaks_only_of_its_own_printers(farm: Farm) -> None:
@@ -143,18 +183,8 @@ async def test_a_hub_speaks_only_of_its_own_printers(farm: Farm) -> None:
     from cloud.storage import hubs
 
     await farm.tenant.write(lambda tx: hubs.create(tx, hub_id="hub_other", name="Other", key_hash="y"))
-    data = {
-        "from": "idle",
-        "to": "running",
-        "task": "",
-        "task_id": "",
-        "file": "",
-        "error": 0,
-        "percent": 0,
-        "layer": 0,
-    }
     await farm.room.observer.event(
-        hub_id="hub_other", boot="abcdefgh", n=1, name="state", printer_id=printer.id, data=data
+        hub_id="hub_other", boot="abcdefgh", n=1, name="state", printer_id=printer.id, data=BEGAN
     )
     assert farm.cleared(printer)
 

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import bindparam, func, select, text, update
 from structlog.testing import capture_logs
 
-from cloud.storage.errors import ConflictError, StoreClosedError
-from cloud.storage.store import SQLITE_READERS, Store, Tx
+from cloud.storage.errors import ConflictError, StoreClosedError, UnavailableError
+from cloud.storage.store import SQLITE_READERS, Store, Tx, _is_gone
 from cloud.storage.tables import hubs, printers, tenants
 from cloud.storage.tenant import TenantStore, TenantTx
+from tests.conftest import Databases
 
 MOMENT = "2026-01-01T00:00:00.000Z"
 
@@ -314,3 +315,27 @@ async def test_a_tenant_store_needs_a_tenant(store: Store) -> None:
 async def test_only_known_databases_are_opened() -> None:
     with pytest.raises(ValueError, match="must begin with"):
         await Store.open("mysql://root:secret@localhost/farm")
+
+
+@pytest.mark.parametrize("write", [True, False])
+async def test_a_connection_cut_in_the_middle_of_a_unit_is_a_database_that_is_away(
+    databases: Databases, write: bool
+) -> None:
+    """As when the server restarts: whoever asked is told to come again, and the next one gets another connection."""
+    url = databases.migrated()
+    store = await Store.open(url)
+
+    async def unit(tx: Tx) -> None:
+        mine = await tx.value(select(func.pg_backend_pid()))
+        assert await store.read(lambda other: other.value(select(func.pg_terminate_backend(mine))))
+        async with asyncio.timeout(10):
+            while not _is_gone(tx._connection.raw_connection):
+                await asyncio.sleep(0.01)
+        await tx.value(select(tenants.c.name))
+
+    with pytest.raises(UnavailableError):
+        await (store.write(unit) if write else store.read(unit))
+    assert await name_of(store) is None
+    assert everything_idle(store)
+    await store.close()
+    databases.server.drop(url.rsplit("/", 1)[1])

@@ -102,6 +102,49 @@ async def test_it_sweeps_by_itself_and_ends_when_told(cloud: Cloud) -> None:
     await running.close()
 
 
+async def test_bytes_that_cannot_be_deleted_now_do_not_make_a_deletion_look_undone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_sha256: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    _, file = await cloud.owner.upload(build_sample(PRESETS["bracket_p1s"]))
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.services.blobs, "delete", failing)
+        await cloud.owner.ok("DELETE", f"/api/files/{file['id']}")
+    assert (await cloud.owner.ok("GET", "/api/files/"))["total"] == 0
+    age(cloud, file["sha256"])
+    assert await sweeper(cloud).sweep() == 1
+
+
+async def test_whatever_goes_wrong_once_it_sweeps_again(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    services, faults = cloud.services, [ValueError("a fault of ours")]
+    stuck, orphan = sorted([await cancelled_keeping(cloud, b"one"), await cancelled_keeping(cloud, b"other")])
+    for sha256 in (stuck, orphan):
+        age(cloud, sha256)
+    older_than, delete_old = services.blobs.older_than, services.blobs.delete_old
+
+    def listed(before: float) -> list[str]:
+        if faults:
+            raise faults.pop()
+        return older_than(before)
+
+    def deleted(sha256: str, before: float) -> bool:
+        if sha256 == stuck:
+            raise PermissionError(1, "Operation not permitted")
+        return delete_old(sha256, before)
+
+    monkeypatch.setattr(services.blobs, "older_than", listed)
+    monkeypatch.setattr(services.blobs, "delete_old", deleted)
+    running = Sweeper(services.store, services.blobs, services.keeping, first=0, every=0.01)
+    running.start()
+    async with asyncio.timeout(10):
+        while services.blobs.exists(orphan):
+            await asyncio.sleep(0.01)
+    await running.close()
+    assert services.blobs.exists(stuck)
+
+
 def test_every_column_that_names_bytes_is_asked() -> None:
     """A new table whose bytes nobody asks about would lose them to the sweep."""
     named = {column for table in metadata.tables.values() for column in table.c if column.name.endswith("sha256")}

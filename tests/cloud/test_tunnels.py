@@ -386,3 +386,16 @@ async def test_whoever_waits_for_sockets_of_a_hub_that_leaves_is_told() -> None:
     budget.release(2)
     with pytest.raises(StreamError, match="not connected"):
         await budget.acquire(1, 1)
+
+
+async def test_who_waits_for_more_sockets_than_there_are_left_is_told_and_holds_up_nobody() -> None:
+    """A printer was added while a file stood in line: its two sockets will never come, the camera's one is there."""
+    budget = SocketBudget(2)
+    async with budget.lease(1, 1):
+        upload = asyncio.create_task(budget.acquire(2, 60))
+        await asyncio.sleep(0)
+        camera = asyncio.create_task(budget.acquire(1, 60))
+        budget.resize(1)
+        with pytest.raises(StreamError, match="too many printers"):
+            await asyncio.wait_for(upload, 5)
+    await asyncio.wait_for(camera, 5)

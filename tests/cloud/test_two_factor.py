@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pyotp
 import pytest
 from sqlalchemy import select, update
 
+from cloud.storage.secrets import Secret
 from cloud.storage.store import Tx
 from cloud.storage.tables import users
 from tests.cloud.api_kit import OWNER, PASSWORD, Cloud, running_cloud
+from tests.cloud.test_links import link_in, mail_server
 
 LOGIN = {"email": OWNER, "password": PASSWORD}
 
@@ -148,3 +151,34 @@ async def test_the_secret_is_sealed_and_told_nowhere_else(cloud: Cloud, phone: P
     log = str(await cloud.owner.ok("GET", "/api/audit-log/"))
     for secret in (phone.secret, *phone.codes):
         assert secret not in log
+
+
+@asynccontextmanager
+async def reset_link(tmp_path: Path) -> AsyncIterator[tuple[Cloud, Phone, str]]:
+    """A person with a second step, and the token of the link that sets a new password."""
+    async with mail_server() as mails:
+        url = Secret(f"smtp://127.0.0.1:{mails.port}?tls=never")
+        async with running_cloud(tmp_path, smtp_url=url) as cloud:
+            phone = Phone(cloud)
+            await phone.set_up()
+            await cloud.anonymous().ok("POST", "/api/auth/forgot", {"email": OWNER})
+            yield cloud, phone, link_in(await mails.next(), "reset")
+
+
+async def test_a_forgotten_password_is_replaced_with_the_second_step_only(tmp_path: Path) -> None:
+    """Whoever reads somebody's mail has not got his phone."""
+    async with reset_link(tmp_path) as (cloud, phone, token):
+        nobody, body = cloud.anonymous(), {"token": token, "password": "a brand new password"}
+        assert await nobody.refused("POST", "/api/auth/reset", body) == (401, "code_required")
+        assert await nobody.refused("POST", "/api/auth/reset", {**body, "code": "000000"}) == (401, "bad_code")
+        await cloud.owner.ok("GET", "/api/auth/me")  # nothing has happened
+        assert (await login(cloud, await phone.fresh()))[0] == 200
+        await nobody.ok("POST", "/api/auth/reset", {**body, "code": await phone.fresh()})
+        assert await cloud.owner.refused("GET", "/api/auth/me") == (401, "unauthenticated")
+
+
+async def test_guessing_codes_with_a_reset_link_is_slowed_down(tmp_path: Path) -> None:
+    async with reset_link(tmp_path) as (cloud, _, token):
+        guesses = [{"token": token, "password": "a brand new password", "code": f"{n:06}"} for n in range(6)]
+        statuses = [(await cloud.anonymous().call("POST", "/api/auth/reset", one))[0] for one in guesses]
+        assert (statuses[0], statuses[-1]) == (401, 429)

@@ -74,7 +74,7 @@ print_jobs = Table(
     maybe_words("time_started"),
     maybe_words("time_completed"),
     words("updated_at"),
-    number("version"),  # raised by every change: compare-and-set
+    number("version"),  # raised by every change but of figures and the waiting reason: compare-and-set
     # What it is printed for.
     maybe_words("product_sku_id"),
     maybe_words("order_line_id"),

@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Set a new password with the link from the mail. Every other login of the person ends
-         * @description Set a new password with the link from the mail. Every other login of the person ends.
+         * @description Of a person whose logins take two steps it takes the second one, too; the link stays good until it is right.
          */
         post: operations["auth_reset"];
         delete?: never;
@@ -357,7 +357,7 @@ export interface paths {
         };
         /**
          * The people of the farm
-         * @description The people of the farm.
+         * @description Only owners search for and sort by what only they are told.
          */
         get: operations["users_list"];
         put?: never;
@@ -5062,6 +5062,11 @@ export interface components {
         ResetIn: {
             token: string;
             password: string;
+            /**
+             * @description The second step, where the answer was `code_required`, as at a login.
+             * @default null
+             */
+            code?: string | null;
         };
         /** SignupIn */
         SignupIn: {
@@ -9439,6 +9444,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,12 +1,13 @@
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useLocation } from "wouter";
-import { sentence } from "../api/errors";
+import { ApiError, sentence } from "../api/errors";
 import { meQuery, queryClient } from "../api/queries";
 import { session } from "../api/session";
 import type { User } from "../api/types";
 import { Door } from "../shell/door";
 import { buttonClass } from "../ui/button";
 import { Problem } from "../ui/feedback";
+import { TextField } from "../ui/field";
 
 /** Only paths of this site: an address in the query must not lead elsewhere. */
 export const safeNext = (next: string | null): string => (next && /^\/(?![/\\])/.test(next) ? next : "/");
@@ -57,6 +58,42 @@ export function useEntrance(ask: (field: Field) => Promise<Entrance>, next = "/"
   };
   return { error, busy, onSubmit: (event: FormEvent<HTMLFormElement>) => void submit(event) };
 }
+
+const wantsCode = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === "code_required" || error.code === "bad_code");
+
+/** The second step of whoever has one: asked for once the server says so, and from then on. */
+export function useSecondStep() {
+  const [due, setDue] = useState(false);
+  const withCode = async (field: Field, ask: (code: { code?: string }) => Promise<Entrance>) => {
+    const code = field("code").replaceAll(" ", "");
+    try {
+      return await ask(code ? { code } : {});
+    } catch (error) {
+      if (wantsCode(error)) setDue(true);
+      throw error;
+    }
+  };
+  return { due, withCode };
+}
+
+/** That a code is wanted is no trouble: its field says so. */
+export const isAsked = (error: unknown): boolean =>
+  error instanceof ApiError && error.code === "code_required";
+
+export const CodeField = () => (
+  <TextField
+    label="Code"
+    name="code"
+    autoComplete="one-time-code"
+    spellCheck={false}
+    autoCapitalize="none"
+    required
+    autoFocus
+    maxLength={40}
+    hint="Six digits from your authenticator app, or one of your recovery codes."
+  />
+);
 
 export const Trouble = ({ error }: { error: unknown }) =>
   error ? <Problem>{sentence(error)}</Problem> : null;

@@ -1,36 +1,28 @@
 import { useQuery } from "@tanstack/react-query";
 import { LogIn } from "lucide-react";
-import { useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { answer, api } from "../api/client";
-import { ApiError } from "../api/errors";
 import { methodsQuery } from "../api/methods";
 import { loginTrouble } from "../domain/accounts";
 import { Button, buttonClass } from "../ui/button";
 import { Problem } from "../ui/feedback";
 import { TextField } from "../ui/field";
-import { Door, type Field, safeNext, Trouble, useEntrance } from "./doors";
-
-const wantsCode = (error: unknown): boolean =>
-  error instanceof ApiError && (error.code === "code_required" || error.code === "bad_code");
+import { CodeField, Door, type Field, isAsked, safeNext, Trouble, useEntrance, useSecondStep } from "./doors";
 
 export default function Login() {
   const [params] = useSearchParams();
   const next = safeNext(params.get("next"));
   const methods = useQuery(methodsQuery).data;
-  const [second, setSecond] = useState(false);
-  const enter = async (field: Field) => {
-    const code = field("code").replaceAll(" ", "");
-    const body = { email: field("email"), password: field("password"), ...(code && { code }) };
-    try {
-      return await answer(api.POST("/api/auth/login", { body }));
-    } catch (error) {
-      if (wantsCode(error)) setSecond(true);
-      throw error;
-    }
-  };
+  const { due: second, withCode } = useSecondStep();
+  const enter = (field: Field) =>
+    withCode(field, (code) =>
+      answer(
+        api.POST("/api/auth/login", {
+          body: { email: field("email"), password: field("password"), ...code },
+        }),
+      ),
+    );
   const { error, busy, onSubmit } = useEntrance(enter, next);
-  const asked = error instanceof ApiError && error.code === "code_required";
   const refused = params.get("error");
 
   return (
@@ -54,21 +46,8 @@ export default function Login() {
           required
           readOnly={second}
         />
-        {second && (
-          <TextField
-            key="code"
-            label="Code"
-            name="code"
-            autoComplete="one-time-code"
-            spellCheck={false}
-            autoCapitalize="none"
-            required
-            autoFocus
-            maxLength={40}
-            hint="Six digits from your authenticator app, or one of your recovery codes."
-          />
-        )}
-        {!asked && <Trouble error={error} />}
+        {second && <CodeField />}
+        {!isAsked(error) && <Trouble error={error} />}
         <Button type="submit" look="primary" size="lg" busy={busy}>
           Sign in
         </Button>

@@ -1,12 +1,15 @@
 import { answer, api } from "../api/client";
 import { Button } from "../ui/button";
 import { TextField } from "../ui/field";
-import { Door, Incomplete, Trouble, useEntrance, useToken } from "./doors";
+import { CodeField, Door, Incomplete, isAsked, Trouble, useEntrance, useSecondStep, useToken } from "./doors";
 
 export default function Reset() {
   const token = useToken();
+  const { due, withCode } = useSecondStep();
   const { error, busy, onSubmit } = useEntrance((field) =>
-    answer(api.POST("/api/auth/reset", { body: { token, password: field("password") } })),
+    withCode(field, (code) =>
+      answer(api.POST("/api/auth/reset", { body: { token, password: field("password"), ...code } })),
+    ),
   );
   if (!token) return <Incomplete>Open the whole link from the mail, or ask for a new one.</Incomplete>;
   return (
@@ -22,7 +25,8 @@ export default function Reset() {
           minLength={8}
           hint="At least 8 characters. You are signed out everywhere else."
         />
-        <Trouble error={error} />
+        {due && <CodeField />}
+        {!isAsked(error) && <Trouble error={error} />}
         <Button type="submit" look="primary" size="lg" busy={busy}>
           Set the password
         </Button>

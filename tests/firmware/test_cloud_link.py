@@ -320,6 +320,45 @@ for _ in range(5000):
 # ---- epochs ------------------------------------------------------------------------------------------------------
 
 
+async def test_after_a_connection_of_eight_days_it_comes_back_at_once() -> None:
+    """The chip's ticks can be told apart for six days only."""
+    await run_code("""
+import asyncio
+from hub import cloud_link
+
+class Ticks:
+    now = 0
+    @staticmethod
+    def ticks_ms():
+        return Ticks.now % 2 ** 30
+    @staticmethod
+    def ticks_diff(one, other):
+        return (one - other + 2 ** 29) % 2 ** 30 - 2 ** 29
+
+class Board:
+    tunnel_window = tunnel_pieces = 1
+    @staticmethod
+    def uptime_ms():
+        return Ticks.now
+
+class Fleet:
+    links, apply = {}, None
+
+cloud_link.time = Ticks
+link = cloud_link.CloudLink(Board, None, None, Fleet, "1")
+link._backoff._step = 6
+
+async def eight_days():
+    link._session = link
+    Ticks.now += 8 * 24 * 3_600_000
+    raise OSError(104)
+
+link._connect_and_serve = eight_days
+wait, _ = asyncio.run(link._attempt())
+assert wait <= 750, wait
+""")
+
+
 async def test_a_lower_epoch_is_refused_a_few_times_then_believed(cloud: FakeCloud, hub: HubProcess) -> None:
     link = await cloud.hub()
     cloud.epoch = 100

@@ -254,6 +254,27 @@ async def test_another_network_is_joined_while_the_driver_still_seeks_the_lost_o
     assert out == ["no_address", "['farm', 'hall', 'farm']"]
 
 
+async def test_the_network_that_is_being_left_is_not_taken_for_the_new_one() -> None:
+    """The driver says so from a thread of its own, a moment after `disconnect` has returned."""
+    out = await run(
+        """
+        board = Board()
+        wlan = board._wlan
+        assert asyncio.run(board.radio.join({"ssid": "farm", "password": "x"})) == ""
+        wlan.lingers = 2
+        def isconnected(self):
+            if self.lingers:
+                self.lingers -= 1
+                return True
+            return False
+        WLAN.isconnected, wlan.answer = isconnected, 202
+        WLAN.disconnect = lambda self: setattr(self, "connecting", False)
+        print(asyncio.run(board.radio.join({"ssid": "hall", "password": "wrong"})))
+        """
+    )
+    assert out == ["wrong_password"]
+
+
 async def test_a_radio_that_refuses_to_begin_and_one_that_asks_for_an_address_already_are_no_fault() -> None:
     out = await run(
         """

@@ -9,6 +9,7 @@ from hub.wifi import split_address
 
 _JOIN_MS = 30_000
 _ROAM_MS = 20_000  # a lost network is left to the driver for so long: mostly the access point is back at once
+_LEAVE_TURNS = 20
 _STALE_MS = 10_000  # longer than any attempt takes to fail
 
 _WRONG = ("STAT_WRONG_PASSWORD", "STAT_HANDSHAKE_TIMEOUT", "STAT_CONNECT_FAIL")
@@ -59,8 +60,7 @@ class Radio:
         # Power saving holds packets back for up to 300 ms; this board hangs on a power supply. The driver's own
         # retries would hide a wrong password and an absent network; it may retry once it was in.
         wlan.config(pm=wlan.PM_NONE, reconnects=0)
-        # While it still works on another network, as on going back to the last one, it refuses to begin.
-        wlan.disconnect()
+        await self._let_go()
         self._address(known)
         before = wlan.status()
         try:
@@ -83,6 +83,14 @@ class Radio:
             await asyncio.sleep_ms(200)
         return self.wlan.isconnected()
 
+    async def _let_go(self) -> None:
+        """End what the driver works on, as on going back to the last network: meanwhile it refuses to begin."""
+        self.wlan.disconnect()
+        for _ in range(_LEAVE_TURNS):
+            if not self.wlan.isconnected():  # it learns of the end later, and would take the old network for the new
+                break
+            await asyncio.sleep_ms(50)
+
     def _address(self, known: "dict") -> None:  # type: ignore[type-arg]
         if not known.get("address"):
             try:
@@ -98,11 +106,8 @@ class Radio:
         """How the attempt ends. The driver tells the end of an earlier one, `before`, until this one has ended."""
         wrong = [getattr(network, name) for name in _WRONG if hasattr(network, name)]
         started = time.ticks_ms()
-        stale = True
-        while True:
-            past = time.ticks_diff(time.ticks_ms(), started)
-            if past >= _JOIN_MS:
-                break
+        stale, past = True, 0
+        while past < _JOIN_MS:
             if self.wlan.isconnected():
                 return ""
             status = self.wlan.status()
@@ -112,6 +117,7 @@ class Radio:
             if status in wrong and not stale:
                 return "wrong_password"
             await asyncio.sleep_ms(100)
+            past = time.ticks_diff(time.ticks_ms(), started)
         return "no_address" if self.wlan.status() == network.STAT_CONNECTING else "no_network"
 
     # ---- the access point ----------------------------------------------------------------------------------------

@@ -11,10 +11,8 @@ import pytest
 
 from shared_protocol import codec
 from tests.firmware.conftest import check_log
-from tests.firmware.fake_cloud import KEY, FakeCloud, Hub, cut, document, printer
+from tests.firmware.fake_cloud import KEY, FakeCloud, Hub, cut
 from tools.hub import HubProcess
-
-TWO = document(3, printer(1), printer(2))
 
 
 @pytest.mark.parametrize(

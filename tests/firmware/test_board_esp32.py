@@ -382,6 +382,19 @@ async def test_a_time_server_that_does_not_answer_is_no_fault() -> None:
     assert len(out) == 1 and out[0].startswith("clock: no time from the network")
 
 
+async def test_a_time_server_that_answers_nonsense_is_no_fault() -> None:
+    """Too few bytes are ValueError to ntptime, and anybody may answer by UDP."""
+    out = await run(
+        """
+        def nonsense():
+            raise ValueError("buffer too small")
+        Ntp.settime = staticmethod(nonsense)
+        Board().doubt_time()
+        """
+    )
+    assert len(out) == 1 and out[0].startswith("clock: no time from the network")
+
+
 async def test_uptime_does_not_wrap_with_the_ticks() -> None:
     await run(
         """

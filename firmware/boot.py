@@ -6,6 +6,9 @@ import sys
 if sys.platform == "esp32":
     import machine
 
-    machine.freq(240_000_000)
+    try:
+        machine.freq(240_000_000)
+    except ValueError:
+        machine.freq(160_000_000)  # a C3 or C6 has no more, and after an error in this file main.py does not run
 
 gc.collect()

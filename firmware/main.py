@@ -137,12 +137,14 @@ class Slots:
     def _fall_back(self) -> None:
         old = self.pointer
         print("main: slot %s (%s) did not come up" % (old["slot"], old["version"]))
+        # Cut anywhere it must be text, and short enough for both copies of the pointer, where JSON doubles some signs.
+        why = [byte if 32 <= byte < 127 and byte not in b'"\\' else 63 for byte in _read(self.root + _FAULT)]
         self.pointer = {
             "slot": old.get("before", FACTORY),
             "version": old.get("before_version", ""),
             "state": "rolled_back",
             "failed": old["version"],
-            "why": _read(self.root + _FAULT).decode(),
+            "why": bytes(why).decode(),
         }
         self.write(self.pointer)
 

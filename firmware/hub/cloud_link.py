@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 
 import tls
 from hub.life import Life, rare
@@ -168,7 +167,7 @@ class CloudLink:
 
     async def _attempt(self) -> "tuple[int, str]":
         """One connection to its end: how long to wait before the next, and why it ended."""
-        started = time.ticks_ms()
+        started = self.board.uptime_ms()  # ticks wrap, and a good connection lasts for weeks
         self.life.promise("cloud", HANDSHAKE_MS + WELCOME_MS)
         try:
             await self._connect_and_serve()
@@ -190,7 +189,7 @@ class CloudLink:
             log_crash("cloud", error)
             reason = repr(error)
         finally:
-            lived = self._session is not None and time.ticks_diff(time.ticks_ms(), started) > STABLE_MS
+            lived = self._session is not None and self.board.uptime_ms() - started > STABLE_MS
             if self._session is not None:
                 self.drops += 1
             self._session = None

@@ -82,7 +82,12 @@ class Journal:
         for ident in cut:
             self.remember(ident, failed("interrupted", "the hub restarted while the command was under way"))
         if cut or self._torn:
-            self._rewrite()
+            try:
+                self._rewrite()
+            except OSError as error:
+                # The hub must start on a full flash too. Nothing is begun before this was made good.
+                self._torn = True
+                log("commands", "the journal cannot be written: %r" % error)
         return cut
 
     def begin(self, ident: str) -> None:

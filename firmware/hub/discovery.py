@@ -128,7 +128,7 @@ class Discovery:
 
     def _receive(self, sock: "socket.socket") -> None:
         changed = False
-        while True:
+        for _ in range(_MOST):  # who calls without end must not keep the others waiting
             try:
                 data = sock.recvfrom(_LARGEST)[0]
             except OSError as error:

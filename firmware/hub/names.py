@@ -27,6 +27,7 @@ class Names:
                 reply = answer(asked, self._address)
                 if reply:
                     listener.sendto(reply, peer)
+                await asyncio.sleep_ms(0)  # who asks without end must not keep the others waiting
             except OSError:
                 await asyncio.sleep_ms(_POLL_MS)
 

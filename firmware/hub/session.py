@@ -216,20 +216,28 @@ class Session:
             event = self._reader.next()
             if event is not None:
                 self._events = True
-                await self._say("event", **event)
+                await self._tell("event", event)
                 return True
         status = self.pace.next()
         if status is not None:
             printer, full, data = status
-            await self._say("status", printer=printer, full=full, data=data)
+            await self._tell("status", {"printer": printer, "full": full, "data": data})
             return True
         if not self._notices:
             return False
         kind = self._notices.pop()
         fields = self._hub.notices[kind]()
         if fields is not None:
-            await self._say(kind, **fields)
+            await self._tell(kind, fields)
         return True
+
+    async def _tell(self, kind: str, fields: "dict") -> None:  # type: ignore[type-arg]
+        """Say what others made. Should a printer, or who poses as one, fill more than a message holds, it stays
+        untold: it would come again with every connection and end each of them."""
+        try:
+            await self._say(kind, **fields)
+        except ProtocolError as error:
+            log("cloud", "a message is not told: %s" % error)
 
     async def _beat_loop(self) -> None:
         count = 0

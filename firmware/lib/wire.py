@@ -59,7 +59,8 @@ def resolve(host: str, port: int) -> object:
             return _last_good[key]
         raise
     address = found[0][-1]
-    _last_good[key] = address
+    if not host.replace(".", "").isdigit():
+        _last_good[key] = address  # a number needs nobody to remember it, and a sweep asks hundreds
     return address
 
 

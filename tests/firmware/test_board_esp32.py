@@ -48,7 +48,7 @@ class WLAN:
         if on is not None:
             happened.append(("active", on))
             self.on = on
-            self.connecting = False
+            self.connecting = self.connecting and on
         return self.on
     def status(self, what=None):
         if what == "rssi":
@@ -214,6 +214,101 @@ async def test_each_thing_that_can_be_wrong_with_a_network_has_its_word() -> Non
     )
 
 
+async def test_a_word_about_an_earlier_attempt_is_not_believed_of_this_one() -> None:
+    """MicroPython 1.25 and later tell WRONG_PASSWORD and NO_AP_FOUND until an attempt has ended otherwise."""
+    await run(
+        """
+        import hub.board.radio_esp32 as radio_module
+        board = Board()
+        WLAN.status = lambda self, what=None: self.answer
+        for word in (202, 201):
+            board._wlan.answer, board._wlan.joins_after = word, 3
+            board._wlan.active(False)
+            assert asyncio.run(board.radio.join({"ssid": "hall", "password": "the right one"})) == "", word
+            board.radio.leave()
+        radio_module._STALE_MS = 300
+        board._wlan.answer, board._wlan.joins_after = 202, 10 ** 9
+        assert asyncio.run(board.radio.join({"ssid": "hall", "password": "x"})) == "wrong_password", "wrong again"
+        """
+    )
+
+
+async def test_another_network_is_joined_while_the_driver_still_seeks_the_lost_one() -> None:
+    """Issue 17661 of MicroPython: a second `connect` then raises OSError."""
+    out = await run(
+        """
+        import hub.board.radio_esp32 as radio_module
+        radio_module._ROAM_MS = 10
+        board = Board()
+        farm, hall = {"ssid": "farm", "password": "x"}, {"ssid": "hall", "password": "y"}
+        assert asyncio.run(board.radio.join(farm)) == ""
+        board._wlan.joins_after, board._wlan.answer = 3, 201
+        asyncio.run(board.radio.join(hall))
+        board._wlan.joins_after = 10 ** 9
+        radio_module._JOIN_MS = radio_module._STALE_MS = 10
+        board._wlan.answer = 1001
+        print(asyncio.run(board.radio.join(farm)))
+        print([h[1] for h in happened if h[0] == "connect"])
+        """
+    )
+    assert out == ["no_address", "['farm', 'hall', 'farm']"]
+
+
+async def test_the_network_that_is_being_left_is_not_taken_for_the_new_one() -> None:
+    """The driver says so from a thread of its own, a moment after `disconnect` has returned."""
+    out = await run(
+        """
+        board = Board()
+        wlan = board._wlan
+        assert asyncio.run(board.radio.join({"ssid": "farm", "password": "x"})) == ""
+        wlan.lingers = 2
+        def isconnected(self):
+            if self.lingers:
+                self.lingers -= 1
+                return True
+            return False
+        WLAN.isconnected, wlan.answer = isconnected, 202
+        WLAN.disconnect = lambda self: setattr(self, "connecting", False)
+        print(asyncio.run(board.radio.join({"ssid": "hall", "password": "wrong"})))
+        """
+    )
+    assert out == ["wrong_password"]
+
+
+async def test_a_radio_that_refuses_to_begin_and_one_that_asks_for_an_address_already_are_no_fault() -> None:
+    out = await run(
+        """
+        def refuse(self, *arguments):
+            raise OSError("Wifi Internal Error")
+        board = Board()
+        WLAN.ifconfig = refuse
+        assert asyncio.run(board.radio.join({"ssid": "farm", "password": "x"})) == ""
+        WLAN.connect = refuse
+        print(asyncio.run(board.radio.join({"ssid": "hall", "password": "x"})))
+        """
+    )
+    assert out == ["wifi: the radio does not begin: Wifi Internal Error", "no_network"]
+
+
+async def test_a_chip_that_cannot_run_so_fast_starts_all_the_same() -> None:
+    """C3 and C6 refuse 240 MHz, and MicroPython does not run main.py after a boot.py that raised."""
+    boot = (Path(__file__).parents[2] / "firmware" / "boot.py").read_text()
+    out = await run(
+        f"""
+        def freq(hertz):
+            if hertz > 160_000_000:
+                raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz or 160MHz")
+            print(hertz)
+        Machine.freq = staticmethod(freq)
+        class Sys:
+            platform = "esp32"
+        sys.modules["sys"] = Sys
+        exec({boot!r})
+        """
+    )
+    assert out == ["160000000"]
+
+
 async def test_who_comes_by_the_access_point_is_told_from_who_comes_by_the_network() -> None:
     program = """
         board = Board()
@@ -284,6 +379,19 @@ async def test_the_clock_comes_from_the_cloud_and_never_runs_backwards_over_a_re
 
 async def test_a_time_server_that_does_not_answer_is_no_fault() -> None:
     out = await run("Board().doubt_time()\nassert happened[-1] == ('ntp',)")
+    assert len(out) == 1 and out[0].startswith("clock: no time from the network")
+
+
+async def test_a_time_server_that_answers_nonsense_is_no_fault() -> None:
+    """Too few bytes are ValueError to ntptime, and anybody may answer by UDP."""
+    out = await run(
+        """
+        def nonsense():
+            raise ValueError("buffer too small")
+        Ntp.settime = staticmethod(nonsense)
+        Board().doubt_time()
+        """
+    )
     assert len(out) == 1 and out[0].startswith("clock: no time from the network")
 
 

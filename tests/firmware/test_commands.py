@@ -183,6 +183,34 @@ async def test_a_printer_that_is_removed_meanwhile_gets_nothing(tmp_path: Path) 
     )
 
 
+async def test_a_flash_without_room_keeps_no_hub_from_starting(tmp_path: Path) -> None:
+    """What tears a journal, a full flash, is still there at the next start; safe mode reads the journal too."""
+    await run(
+        """
+        import hub.commands
+        with open(path, "wb") as file:
+            file.write(hub.commands.line(["b", "c1"]) + b"0000")
+        def full(path, data):
+            raise OSError(28)
+        write, hub.commands.write_whole = hub.commands.write_whole, full
+        commands = Commands(path, links, cloud.deliver)
+        await commands.resend()
+        commands.accept(message("c2"))
+        await until(lambda: not commands.active)
+        assert cloud.results == [("c1", "interrupted"), ("c2", "rejected")], cloud.results
+        hub.commands.write_whole = write
+        commands.accept(message("c3"))
+        await until(lambda: not commands.active)
+        again = Commands(path, links, cloud.deliver)
+        for ident in ("c1", "c3"):
+            again.accept(message(ident))
+        await until(lambda: not again.active)
+        assert cloud.results[2:] == [("c3", "ok"), ("c1", "interrupted"), ("c3", "ok")], cloud.results
+        """,
+        tmp_path,
+    )
+
+
 async def test_results_found_no_connection_and_are_sent_after_the_next(tmp_path: Path) -> None:
     await run(
         """

@@ -79,6 +79,32 @@ async def test_printers_that_call_are_told_to_the_cloud_and_again_when_something
     check_log(hub)
 
 
+async def test_a_crowd_that_no_message_holds_does_not_cut_the_hub_off(cloud: FakeCloud, tmp_path: Path) -> None:
+    """Anybody in the network may call himself thirty-two printers with names of the longest letters."""
+    port = free_port()
+    async with HubProcess(
+        tmp_path / "data", "hub1", KEY, cloud.url, discovery=port, extra=NOWHERE, program=quick()
+    ) as hub:
+        link = await cloud.hub()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            async with asyncio.timeout(20):
+                while not any("too_large" in line for line in hub.lines):
+                    for number in range(32):
+                        sock.sendto(crowd(number), ("127.0.0.1", port))
+                    await asyncio.sleep(0.1)
+        assert (await order(link, "i1", "identify", seconds=1))["ok"]
+        check_log(hub)
+
+
+def crowd(number: int) -> bytes:
+    long = "\N{PRINTER}"
+    return (
+        "NOTIFY * HTTP/1.1\r\nNT: urn:bambulab-com:device:3dprinter:1\r\n"
+        f"USN: 01P00A0000000{number:02}\r\nLocation: 10.0.0.{number + 1}\r\n"
+        f"DevModel.bambu.com: {long * 32}\r\nDevName.bambu.com: {long * 64}\r\nDevVersion.bambu.com: {long * 32}\r\n"
+    ).encode()
+
+
 async def test_the_cloud_asks_and_printers_answer(cloud: FakeCloud, tmp_path: Path) -> None:
     async with VirtualFarm.start([spec()], address=own_address(), search="127.0.0.1:0") as farm:
         search = {"PF_SEARCH": f"127.0.0.1:{farm.search_port}"}

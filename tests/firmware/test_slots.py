@@ -53,6 +53,23 @@ async def test_a_release_that_is_never_confirmed_has_three_tries_and_the_one_bef
     assert out == ["main: slot app_b (2.0) did not come up"]
 
 
+async def test_whatever_stands_in_the_sentence_of_a_fault_the_one_before_starts_and_is_remembered() -> None:
+    """A letter that the cut divides is no text, and signs that JSON doubles would not fit the spare copy."""
+    await run(
+        ON_A_CHIP
+        + textwrap.dedent("""
+        for why in ("x" + "\u00e9" * 200, '"' * 300, "\\0\\1" * 150):
+            slots = boot()
+            slots.memory.count(0)
+            slots.write(TESTING)
+            starts(3)
+            boot().blame(why)
+            assert starts(2) == ["app_a"] * 2
+            assert boot().pointer["failed"] == "2.0" and len(boot().pointer["why"]) == 200
+        """)
+    )
+
+
 async def test_a_confirmed_release_is_started_for_ever_and_one_that_cannot_be_loaded_gives_way_to_factory() -> None:
     out = await run(
         ON_A_CHIP

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.firmware.micropython import run_code
 from tools.farm.cloud import free_port
 from tools.hub import HubProcess
 
@@ -63,3 +64,44 @@ async def test_strangers_take_no_place_from_those_within(tmp_path: Path) -> None
             _reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(STRANGER, 0))
             open_ones.callback(writer.close)
         assert await told(port) == "ready"
+
+
+async def test_who_asks_for_names_without_end_leaves_the_loop_to_others() -> None:
+    """And so does who announces printers without end: each is heard in its turn."""
+    await run_code(
+        """
+import asyncio
+from hub import discovery, names
+
+class Flood:
+    def __init__(self, packet):
+        self.packet, self.left = packet, 1000
+    def recvfrom(self, size):
+        self.left -= 1
+        assert self.left, "nobody else had a turn"
+        return self.packet, ("10.0.0.9", 5353)
+    def sendto(self, data, peer):
+        pass
+    bind = setblocking = lambda self, value: None
+
+class Sockets:
+    AF_INET = SOCK_DGRAM = 0
+    socket = lambda *kind: Flood(bytes([0, 0, 0, 0, 0, 1] + [0] * 6 + [1, 97, 0, 0, 1, 0, 1]))
+    getaddrinfo = lambda *where: [(None,)]
+
+class Cloud:
+    links, found = {}, {}
+    notice = lambda self, kind: None
+
+async def main():
+    names.socket = Sockets
+    server = names.Names("192.168.4.1")
+    task = asyncio.create_task(server.run())
+    for _ in range(3):
+        await asyncio.sleep_ms(0)
+    task.cancel()
+    discovery.Discovery(None, Cloud(), None)._receive(Flood(b"NOTIFY * HTTP/1.1"))
+
+asyncio.run(main())
+"""
+    )

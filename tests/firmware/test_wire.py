@@ -413,6 +413,17 @@ except OSError as error:
     assert out.splitlines() == ["True", "-3"]
 
 
+async def test_addresses_that_are_numbers_are_not_remembered() -> None:
+    """A sweep of the network asks 253 of them; each would stay for ever."""
+    source = """
+import lib.wire
+for number in range(1, 255):
+    resolve("127.0.0.%d" % number, 3000)
+print(len(lib.wire._last_good))
+"""
+    assert await micropython(1, "plain", source) == "0"
+
+
 async def test_a_stream_that_never_blocks_leaves_the_loop_to_others() -> None:
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(400):

@@ -16,6 +16,7 @@ _WRITE = 3
 _FLAGS = {"r": bluetooth.FLAG_READ, "w": bluetooth.FLAG_WRITE, "n": bluetooth.FLAG_NOTIFY}
 _VALUE = 512
 _INTERVAL_US = 100_000
+_WAITING = 16  # writes not yet looked at; who sends more has them thrown away, as no box and no frame needs so many
 
 
 def _stack():  # type: ignore[no-untyped-def]
@@ -96,7 +97,7 @@ class Ble:
         elif event == _DISCONNECT:
             self._peers.discard(data[0])
             self._wake.set()
-        elif event == _WRITE:
+        elif event == _WRITE and len(self._written) < _WAITING:
             self._written.append((data[1], bytes(self._ble.gatts_read(data[1]))))
             self._wake.set()
 

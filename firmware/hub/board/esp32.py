@@ -195,7 +195,7 @@ class Board:
 
         try:
             ntptime.settime()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log("clock", "no time from the network: %r" % error)
 
     # ---- the watchdog ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from tools.flash import identity, install
+from tools.flash import identity, install, micropython
 from tools.flash.device import Device
 from tools.flash.failures import FlashError, Stage
 
@@ -33,6 +33,15 @@ class Nvs:
         return len(value)
 
     def set_blob(self, key: str, value: bytes) -> None:
+        self._set[self._space, key] = value
+
+    def get_i32(self, key: str) -> int:
+        value = self.kept.get((self._space, key))
+        if not isinstance(value, int):
+            raise OSError(NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        return value
+
+    def set_i32(self, key: str, value: int) -> None:
         self._set[self._space, key] = value
 
     def erase_key(self, key: str) -> None:
@@ -81,6 +90,12 @@ def test_a_secret_that_is_cut_short_is_not_replaced(chip: Chip) -> None:
         identity.ensure(chip)
     assert failed.value.stage == Stage.IDENTITY
     assert Nvs.kept == {("pf", "secret"): b"short"}
+
+
+def test_a_board_whose_files_were_lost_may_be_paired_as_after_a_factory_reset(chip: Chip) -> None:
+    for epoch in (1, 2):
+        chip.run(micropython._FORGOTTEN)
+        assert Nvs.kept == {("printfarm", "epoch"): epoch}
 
 
 def test_the_pointer_goes_before_its_spare_copy(chip: Chip, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,9 +34,12 @@ const UPDATES: Record<string, string> = {
   rolled_back: "rolled back",
 };
 
-export const needsCable = (update: { code: string }): boolean => update.code === "needs_cable";
+const needsCable = (update: { code: string }): boolean => update.code === "needs_cable";
 export const updateWord = (update: { state: string; code: string }): string =>
   needsCable(update) ? "needs the cable" : (UPDATES[update.state] ?? update.state);
+/** Why an update did not come about: no fault of it where only a cable would have helped. */
+export const updateTrouble = (update: { code: string; message: string }): string =>
+  needsCable(update) ? update.message : `The update failed: ${update.message}`;
 export const isUpdating = (state: string): boolean => state === "fetching" || state === "testing";
 
 interface Standing {

@@ -96,8 +96,7 @@ function Health({ hub }: { hub: Hub }) {
       ))}
       {hub.update?.message && (
         <p className="mb-1 rounded-xl bg-error-soft px-3 py-2 text-sm text-error">
-          {needsCable(hub.update) ? "" : "The update failed: "}
-          {hub.update.message}
+          {updateTrouble(hub.update)}
         </p>
       )}
       <dl className="divide-y">

@@ -78,7 +78,7 @@ export function worries(hub: {
     temperature != null && temperature > 80 && "It is too hot: give it air.",
     heap_low != null && heap_low < 20_000 && "It is short of memory: give some printers to another hub.",
     stall_ms != null && stall_ms > 1000 && `It stood still for ${(stall_ms / 1000).toFixed(1)} s.`,
-    hub.image_by_cable &&
+    hub.image_by_cable !== "" &&
       `Its release is made for MicroPython ${hub.image_by_cable}, and only the cable brings it (make flash); it works with ${hub.image} meanwhile.`,
     isBadReset(hub.reset) && `It started unasked: ${resetWord(hub.reset)}.`,
   ].filter((one) => one !== false);

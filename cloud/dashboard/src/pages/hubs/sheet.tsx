@@ -26,10 +26,10 @@ import type { Hub } from "../../api/types";
 import { duration, moment, size } from "../../domain/format";
 import {
   isUpdating,
-  needsCable,
   resetWord,
   signalWord,
   standing,
+  updateTrouble,
   updateWord,
   worries,
 } from "../../domain/hubs";

@@ -31,6 +31,7 @@ _SIGNATURE: Final = re.compile(rb"[0-9a-f]{512,1024}")
 Size = Annotated[int, msgspec.Meta(ge=0, le=MAX_FILE)]
 ImageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_IMAGE)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^\d{1,6}(\.\d{1,6}){1,3}\Z")]
+Machine = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Sha = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -46,8 +47,8 @@ class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, tuple[Sha, Size]]
     mpy: int = 6
     """The version of compiled modules its files have."""
-    image: tuple[Version, Sha, ImageSize] | None = None
-    """A MicroPython: its version, and the file."""
+    image: tuple[Version, Sha, ImageSize, Machine] | None = None
+    """A MicroPython: its version, the file, and which builds of that kind of board take it."""
     downgrade: bool = False
 
 
@@ -101,7 +102,7 @@ def _checked(signed: Mapping[str, bytes], files: dict[str, bytes]) -> ReleaseFil
                 raise ReleaseFileError(f"The file {path[:80]} of {target} is missing.")
         total = sum(size for _, size in manifest.files.values())
         if manifest.image is not None:
-            _, sha256, size = manifest.image
+            _, sha256, size, _ = manifest.image
             if len(files.get(sha256, b"")) != size:
                 raise ReleaseFileError(f"The MicroPython of {target} is missing.")
             images.add(sha256)

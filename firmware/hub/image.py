@@ -24,17 +24,23 @@ _CHIPS = {"esp32": 0, "esp32s3": 9, "esp32c3": 5, "esp32c6": 13}
 
 def wanted(manifest: "dict", board) -> bool:  # type: ignore[type-arg, no-untyped-def]
     """Whether the release's image is to be installed on this board: it is newer than the one that runs, or signed as a
-    step back, and there is a slot for it. Raises UpdateError when the application cannot be without it.
+    step back, built for such a board, and there is a slot for it. Raises UpdateError when the application cannot be
+    without it.
     """
-    version, _, size = manifest.get("image") or ("0", "", 0)
+    version, _, size, machine = manifest.get("image") or ("0", "", 0, "")
     here, brought = version_of(board.image), version_of(version)
     back = manifest.get("downgrade") is True and size > 0 and brought != here
-    if (brought > here or back) and size <= board.image_room:
+    if (brought > here or back) and size <= board.image_room and _plain(machine) == _plain(board.machine):
         return True
     if manifest.get("mpy", _MPY) != sys.implementation._mpy & 0xFF:  # type: ignore[attr-defined]
         why = "its flash has no slot for it" if not board.image_room else "the release brings none that fits"
         raise UpdateError("needs_cable", "the release needs another MicroPython than %s, and %s" % (board.image, why))
     return False
+
+
+def _plain(machine: str) -> str:
+    """One version writes ESP32S3, another ESP32-S3."""
+    return machine.replace("-", "").lower()
 
 
 class ImageSlot:

@@ -1,8 +1,9 @@
 """A release on its way into a slot: the signed list of its files, and the slot made equal to that list.
 
 A manifest is two lines: the signature in hexadecimal, and the JSON that is signed, {"version", "target", "files":
-{path: [sha256, size]}}, "mpy": the version of compiled modules its files have, "image": [version, sha256, size] when it
-brings a MicroPython, and "downgrade": true when it may replace a newer one. Nothing here knows where bytes come from.
+{path: [sha256, size]}}, "mpy": the version of compiled modules its files have, "image": [version, sha256, size,
+machine] when it brings a MicroPython, and "downgrade": true when it may replace a newer one. Nothing here knows where
+bytes come from.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ def _check_shape(manifest: "dict") -> None:  # type: ignore[type-arg]
             raise ValueError
         _check_file(sha, size, _MAX_FILE)
     if "image" in manifest:
-        version, sha, size = manifest["image"]
+        version, sha, size, _ = manifest["image"]
         version_of(version)
         _check_file(sha, size, _MAX_IMAGE)
 

@@ -93,7 +93,7 @@ async def test_a_hub_fetches_what_was_published_and_nobody_else_does(cloud: Clou
     assert (await get(cloud, f"{base}/manifest", paired["key"]))[0] == 401
 
 
-MICROPYTHON = Image("1.29.0", b"\xe9" + b"an interpreter" * 100_000)
+MICROPYTHON = Image("1.29.0", "Test board with ESP32S3", b"\xe9" + b"an interpreter" * 100_000)
 
 
 async def test_a_micropython_is_published_with_its_release_and_given_to_the_boards_it_is_for(
@@ -104,7 +104,7 @@ async def test_a_micropython_is_published_with_its_release_and_given_to_the_boar
     sha256 = hashlib.sha256(MICROPYTHON.content).hexdigest()
     base = "/hub/v1/releases/0.3.0/unix"
     status, manifest = await get(cloud, f"{base}/manifest", paired["key"])
-    assert status == 200 and f'"image":["1.29.0","{sha256}",{len(MICROPYTHON.content)}]'.encode() in manifest
+    assert status == 200 and f'"image":["1.29.0","{sha256}",{len(MICROPYTHON.content)},'.encode() in manifest
     assert await get(cloud, f"{base}/files/{sha256}", paired["key"]) == (200, MICROPYTHON.content)
     assert (await get(cloud, f"{base}/files/{sha256}"))[0] == 401
     assert (await listed(cloud))[0]["images"] == {"unix": "1.29.0"}

@@ -47,7 +47,7 @@ class Workshop:
     def _path(self, name: str) -> Path:
         return self._source / (name if name.startswith("shared_protocol/") else f"firmware/{name}")
 
-    def release(self, version: str, image: bundle.Image | None = None, **patches: Patch) -> Path:
+    def release(self, version: str, image: bundle.Image | None = None, /, **patches: Patch) -> Path:
         """A signed release file; `patches` change the text of modules of `hub`, `image` is a MicroPython it brings."""
         files = bundle.application(self.first)
         patches["app"] = _both(patches.get("app"), lambda text: text.replace(FIRST, f'"{version}"'))
@@ -161,7 +161,7 @@ async def test_a_release_is_published_rolled_out_installed_and_confirmed(
         assert {one["version"]: (one["good"], one["failed"]) for one in items} == {"0.2.0": (1, 0), "0.3.0": (1, 0)}
 
 
-MICROPYTHON = bundle.Image("1.29.0", chip_images.application("1.29.0", size=50_000))
+MICROPYTHON = bundle.Image("1.29.0", chip_images.MACHINE, chip_images.application("1.29.0", size=50_000))
 
 
 async def test_a_micropython_comes_over_the_air_with_the_application_that_is_made_for_it(
@@ -204,7 +204,7 @@ async def test_without_slots_the_application_comes_alone_and_the_cable_is_asked_
 ) -> None:
     async with plugged_in(cloud, tmp_path, workshop) as (hub, hub_id):
         await hub.wait_for("online")
-        newer = bundle.Image("9.9.9", chip_images.application("9.9.9"))
+        newer = bundle.Image("9.9.9", chip_images.MACHINE, chip_images.application("9.9.9"))
         await published(cloud, workshop.release("0.5.0", newer))
         one = await shown(cloud, hub_id, at("0.5.0", "good"))
         assert (one["firmware"], one["image_room"], one["image_by_cable"]) == ("0.5.0", 0, "9.9.9")

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.firmware.micropython import run_code
 from tests.firmware.powercut import POWERCUT
+from tests.tools.chip_images import MACHINE
 from tools.release.bundle import Image, manifest
 from tools.release.keys import modulus, sign
 
@@ -38,9 +39,10 @@ def key(number: int = 0) -> rsa.RSAPrivateKey:
 def release(
     files: dict[str, bytes], version: str = "2.0", target: str = "test", *, signer: int = 0, downgrade: bool = False,
     image: bytes | None = None, micropython: str = "1.29.0",
+    machine: str = MACHINE,
 ) -> bytes:  # fmt: skip
     """A signed manifest."""
-    brought = None if image is None else Image(micropython, image)
+    brought = None if image is None else Image(micropython, machine, image)
     return sign(key(signer), manifest(version, target, files, downgrade=downgrade, image=brought))
 
 
@@ -101,6 +103,7 @@ class Board:
     partition = None
     image = "1.28.0"
     image_room = 0
+    machine = "Test board with ESP32S3"
     def uptime_ms(self):
         return 1
     def reset(self, reason):

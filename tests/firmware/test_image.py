@@ -10,7 +10,7 @@ import json
 import pytest
 
 from tests.firmware.releases import MOUNTED, NEW, key, release, run
-from tests.tools.chip_images import application, program
+from tests.tools.chip_images import MACHINE, application, program
 from tools.release.bundle import Image, manifest
 from tools.release.keys import sign
 
@@ -334,8 +334,26 @@ take(BOTH)
 assert power_on() == ("app_b", "1.28.0") and said()[-1] == ("good", "")
 """,
         OTHER=sign(
-            key(), manifest("2.0", "test", NEW, image=Image("1.29.0", NEW_IMAGE)).replace(b'"mpy":6', b'"mpy":7')
+            key(),
+            manifest("2.0", "test", NEW, image=Image("1.29.0", MACHINE, NEW_IMAGE)).replace(b'"mpy":6', b'"mpy":7'),
         ),
+    )
+
+
+async def test_an_image_of_another_build_is_left_alone() -> None:
+    """Of one for other memory than the board has, a hub would start, and be short of memory ever after."""
+    await on_chip(
+        MOUNTED
+        + """
+app = take(QUAD)
+assert all([sha not in IMAGES for sha in app.source.fetched])
+assert power_on() == ("app_b", "1.28.0") and said()[-1] == ("good", "")
+boot().write({"slot": "app_a", "version": "1.0", "state": "good"})
+take(HYPHEN)
+assert power_on() == ("app_b", "1.29.0"), "one version writes ESP32S3, another ESP32-S3"
+""",
+        QUAD=with_image(machine="Test board with quad memory with ESP32S3"),
+        HYPHEN=with_image(machine="Test board with ESP32-S3"),
     )
 
 

@@ -30,8 +30,13 @@ def program(chip: str, content: bytes, *, flash: int = 2, hashed: bool = True) -
     return body + (hashlib.sha256(body).digest() if hashed else b"")
 
 
-def application(version: str = "1.28.0", chip: str = "esp32s3", size: int = 9000) -> bytes:
-    banner = f"MicroPython v{version} on 2026-04-06\0".encode()
+MACHINE = "Test board with ESP32S3"
+
+
+def application(
+    version: str = "1.28.0", chip: str = "esp32s3", size: int = 9000, machine: str = MACHINE
+) -> bytes:  # fmt: skip
+    banner = f"MicroPython v{version} on 2026-04-06\0; {machine}\0".encode()
     return program(chip, (banner + b"interpreter " * (size // 12)))
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cloud.hubs.releases import read_release
-from tests.tools.chip_images import application, program, published
+from tests.tools.chip_images import MACHINE, application, program, published
 from tools import build_firmware
 from tools.build_firmware import ROOT
+from tools.flash import chip_image
 from tools.release import __main__ as tool
 from tools.release import bundle, keys
 from tools.release.keys import BUILT_IN, KeyFileError
@@ -82,7 +83,7 @@ def test_a_release_brings_a_micropython_cut_out_of_the_published_file(tmp_path: 
     first.write_bytes(published("1.29.0", "esp32", offset=0x1000))
     for file, target in ((published_file, "esp32s3"), (plain, "esp32s3"), (first, "esp32")):
         image = bundle.image_of(file, target)
-        assert (image.version, image.content) == ("1.29.0", application("1.29.0", target))
+        assert image == bundle.Image("1.29.0", MACHINE, application("1.29.0", target))
     release = tmp_path / "release.zip"
     files = {"hub/start.mpy": b"M\x06start"}
     image = bundle.image_of(plain, "esp32s3")
@@ -97,9 +98,11 @@ def test_a_release_brings_a_micropython_cut_out_of_the_published_file(tmp_path: 
         manifests = {
             name: json.loads(content.read(f"manifests/{name}").partition(b"\n")[2]) for name in ("esp32s3", "esp32")
         }
-        version, sha256, size = manifests["esp32s3"]["image"]
-        assert (version, size) == ("1.29.0", len(application("1.29.0")))
+        version, sha256, size, machine = manifests["esp32s3"]["image"]
+        assert (version, size, machine) == ("1.29.0", len(application("1.29.0")), MACHINE)
         assert content.read(f"files/{sha256}") == application("1.29.0")
+    hyphen = application(machine="Generic ESP32S3 module with Octal-SPIRAM with ESP32-S3")
+    assert chip_image.machine_of(hyphen) == "Generic ESP32S3 module with Octal-SPIRAM with ESP32-S3"
     assert "image" not in manifests["esp32"] and manifests["esp32"]["mpy"] == 6
 
 

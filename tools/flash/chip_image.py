@@ -17,6 +17,7 @@ _CHIP, _FLASH, _HASHED = 12, 3, 23
 _SHA = 32
 _MEGABYTE = 1 << 20
 
+_MACHINE = re.compile(rb"; ([\x20-\x7e]{3,90} with ESP32[A-Z0-9-]*)\0")  # the second half of the prompt's banner
 _BANNER = re.compile(rb"MicroPython v(\d+\.\d+\.\d+)")
 
 
@@ -61,4 +62,13 @@ def for_flash_of(loader: bytes, size: int) -> bytes:
 def version_of(image: bytes) -> str:
     """The MicroPython in it, such as 1.28.0; "" when it does not say."""
     found = _BANNER.search(image)
+    return found[1].decode() if found else ""
+
+
+def machine_of(image: bytes) -> str:
+    """The kind of board it was built for, in its own words (`sys.implementation._machine`); "" when it does not say.
+
+    Two builds for one chip differ here: one for octal memory runs without any on a board that has quad memory.
+    """
+    found = _MACHINE.search(image)
     return found[1].decode() if found else ""

@@ -57,7 +57,7 @@ def make_release(
     version = build(output, key, targets, downgrade=downgrade, images=brought)
     print(f"{output}: release {version} for {', '.join(targets)}")
     for target, image in brought.items():
-        print(f"  {target}: with MicroPython {image.version}, {len(image.content) // 1024} KiB")
+        print(f"  {target}: with MicroPython {image.version}, {len(image.content) // 1024} KiB, for {image.machine}")
 
 
 def main(arguments: list[str] | None = None) -> int:

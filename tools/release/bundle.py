@@ -36,6 +36,8 @@ class Image:
     """A MicroPython, as it lies in a slot of a chip's flash."""
 
     version: str
+    machine: str
+    """The kind of board it was built for: hubs of another one do not take it."""
     content: bytes
 
 
@@ -74,10 +76,10 @@ def image_of(file: Path, target: str) -> Image:
         raise ReleaseError(f"{error}.") from None
     except KeyError:
         raise ReleaseError(f"{target} is no chip: it takes no image.") from None
-    version = chip_image.version_of(content)
-    if not version:
-        raise ReleaseError(f"{file} does not say which MicroPython it is.")
-    return Image(version, content)
+    version, machine = chip_image.version_of(content), chip_image.machine_of(content)
+    if not version or not machine:
+        raise ReleaseError(f"{file} does not say which MicroPython it is, for which board.")
+    return Image(version, machine, content)
 
 
 def compiled_for(files: Mapping[str, bytes]) -> int:
@@ -99,7 +101,8 @@ def manifest(
         "files": {path: [hashlib.sha256(data).hexdigest(), len(data)] for path, data in sorted(files.items())},
     }
     if image is not None:
-        content["image"] = [image.version, hashlib.sha256(image.content).hexdigest(), len(image.content)]
+        sha256 = hashlib.sha256(image.content).hexdigest()
+        content["image"] = [image.version, sha256, len(image.content), image.machine]
     if downgrade:
         content["downgrade"] = True
     return json.dumps(content, separators=(",", ":")).encode()

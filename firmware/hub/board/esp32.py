@@ -60,11 +60,14 @@ class Board:
     image = "%d.%d.%d" % sys.implementation.version[:3]
     """The MicroPython that runs."""
 
+    machine: str = sys.implementation._machine  # type: ignore[attr-defined]
+    """The build of it, which knows the board's memory: no other one may take its place."""
+
     partition = Partition
 
     def __init__(self) -> None:
         self.name = "esp32 " + "".join(["%02x" % b for b in machine.unique_id()])
-        self.target = _target(sys.implementation._machine)  # type: ignore[attr-defined]
+        self.target = _target(self.machine)
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
         self.tunnel_window = 32 * 1024 if roomy else 4 * 1024

@@ -73,6 +73,7 @@ class Board:
         self.partition = None
         self.image_room = 0
         self.image = "%d.%d.%d" % sys.implementation.version[:3]
+        self.machine = "Test board with ESP32S3"
         chip = os.getenv("PF_CHIP")
         if chip:
             from hub.board.partition_unix import Files, start

@@ -9,12 +9,13 @@ import json
 
 import pytest
 
-from tests.firmware.releases import MOUNTED, NEW, key, release, run
+from tests.firmware.releases import MOUNTED, NEW, OLD, key, release, run
 from tests.tools.chip_images import MACHINE, application, program
 from tools.release.bundle import Image, manifest
 from tools.release.keys import sign
 
 OLD_IMAGE, NEW_IMAGE = application("1.28.0"), application("1.29.0", size=13_000)
+THIRD_IMAGE = application("1.30.0", size=11_000)
 
 CHIP = r"""
 import hub.slots
@@ -177,6 +178,40 @@ for _ in range(5):
     assert power_on() == ("app_b", "1.29.0"), "it stays"
 assert PARTS[0].read("ota_0", 0, len(OLD_IMAGE)) == OLD_IMAGE
 """
+    )
+
+
+async def test_the_next_image_goes_where_the_one_before_was() -> None:
+    """And a hub that goes back then goes back to the image it ran, not to the one it was flashed with."""
+    await on_chip(
+        MOUNTED
+        + """
+take(BOTH)
+assert power_on() == ("app_b", "1.29.0")
+
+def update_from_b(body):
+    slots = boot()
+    slots.choose()
+    slots.confirm()
+    app = app_on(slots, Chip())
+    work = Update(app, "3.0", "2.0", Source(body, FILES))
+    work._keys = KEYS
+    try:
+        asyncio.run(work.run())
+    except Reset:
+        pass
+
+WORLD["cloud"] = False
+Outbox.acked = lambda self, proof: False
+update_from_b(THIRD)
+assert boot().pointer["image"] == "ota_0", boot().pointer
+assert power_on() == ("app_b", "1.29.0") and said()[-1] == ("rolled_back", "unconfirmed"), TOLD
+Outbox.acked = lambda self, proof: True
+update_from_b(THIRD)
+assert power_on() == ("app_a", "1.30.0") and said()[-1] == ("good", ""), TOLD
+""",
+        THIRD=release(OLD, "3.0", image=THIRD_IMAGE, micropython="1.30.0"),
+        IMAGE=THIRD_IMAGE,
     )
 
 

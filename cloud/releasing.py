@@ -98,7 +98,9 @@ async def _shown(store: Store) -> str:
     counted = await outcomes(store)
     lines = []
     for release in await store.read(queries.everything):
+        brought = [f"MicroPython {version} for {target}" for target, version in release.images.items()]
         line = f"{release.version:12} {release.channel:7} {release.percentage:3} %  {' '.join(release.targets)}"
+        line += f"  with {', '.join(brought)}" if brought else ""
         if (outcome := counted.get(release.version)) is not None:
             line += f"  {outcome.good} good, {outcome.failed} failed, {outcome.under_way} under way"
         lines.append(line + (f"  STOPPED: {release.halted_why}" if release.halted_at else ""))

@@ -58,6 +58,17 @@ class ChipMemory:
         self._nvs.set_blob("pointer", line)
         self._nvs.commit()
 
+    def other_image(self) -> None:
+        """Not even what was flashed loads: perhaps it is compiled for the MicroPython that ran before this one."""
+        import machine
+        from esp32 import Partition
+
+        try:
+            Partition(Partition.RUNNING).get_next_update().set_boot()  # type: ignore[arg-type]
+        except OSError:
+            return  # there is no other
+        machine.reset()
+
 
 class FileMemory:
     """The same in two files, where there is no NVS."""
@@ -81,6 +92,9 @@ class FileMemory:
     def keep(self, line: bytes) -> None:
         """Replace the pointer's copy."""
         _replace(self._root + "/current.spare", line)
+
+    def other_image(self) -> None:
+        """There is but one interpreter."""
 
 
 class Slots:
@@ -125,9 +139,13 @@ class Slots:
         """The slot of this start, counted as one try. Falls back when the pointer's slot has had its tries."""
         tries = self.memory.tries() + 1
         try:
-            if tries > TRIES and self.pointer["slot"] != FACTORY:
+            if tries > TRIES:
                 tries = 1
-                self._fall_back()
+                if self.pointer["slot"] != FACTORY:
+                    self._fall_back()
+                else:
+                    self.memory.count(0)
+                    self.memory.other_image()
             self.memory.count(tries)
         except OSError as error:
             print("main: the flash takes nothing: %r" % error)
@@ -146,6 +164,8 @@ class Slots:
             "failed": old["version"],
             "why": bytes(why).decode(),
         }
+        # First the tries: should the power go between the two, they are not those of the release before.
+        self.memory.count(1)
         self.write(self.pointer)
 
     def confirm(self) -> None:
@@ -218,6 +238,8 @@ def _let_go() -> None:
     """What has done its work makes room: the heap of a small board has none to spare."""
     for name in ("choose", "_fall_back", "_load"):
         delattr(Slots, name)
+    for memory in (ChipMemory, FileMemory):
+        del memory.other_image  # type: ignore[attr-defined]
     for name in ("_machine", "_arm", "_parse", "FileMemory" if sys.platform == "esp32" else "ChipMemory"):
         del globals()[name]
 

@@ -209,6 +209,8 @@ MESSAGES = (
         Field("target", Text(16), optional=True),  # which releases fit: esp32s3, esp32, unix, ...
         Field("reset", _WORD, optional=True),  # why it started: power, watchdog, ...
         Field("safe", _FLAG, optional=True),  # it fell too often: only Wi-Fi, cloud and updates run
+        Field("image", _WORD, optional=True),  # the MicroPython that runs: 1.28.0
+        Field("image_room", _COUNT, optional=True),  # bytes another one may have that comes over the air, 0 = none can
     ),
     Message(
         "welcome",

@@ -45,6 +45,8 @@ class Hello(TypedDict):
     target: NotRequired[str]
     reset: NotRequired[str]
     safe: NotRequired[bool]
+    image: NotRequired[str]
+    image_room: NotRequired[int]
 
 class Telemetry(TypedDict):
     kind: Literal["telemetry"]

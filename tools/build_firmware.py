@@ -30,7 +30,7 @@ KEPT_SECONDS = 24 * 3600
 ENTRIES = ("main.py", "boot.py")
 """What the interpreter itself starts must be source."""
 
-NOT_ON_A_BOARD = ("hub/board/unix.py",)
+NOT_ON_A_BOARD = ("hub/board/unix.py", "hub/board/partition_unix.py")
 NOT_ON_UNIX = ("hub/board/esp32.py", "hub/board/lamp.py")
 
 

@@ -25,6 +25,8 @@ class ReleaseOut(Struct, frozen=True, kw_only=True):
     channel: Channel
     targets: list[str]
     """Kinds of board it is for."""
+    images: dict[str, str]
+    """Kind of board -> the MicroPython it brings."""
     percentage: int
     """Of all hubs, that are offered it by themselves."""
     halted: bool
@@ -149,6 +151,7 @@ def _release(release: Release, outcome: Outcome) -> ReleaseOut:
         version=release.version,
         channel=release.channel,
         targets=release.targets,
+        images=release.images,
         percentage=release.percentage,
         halted=release.halted_at is not None,
         halted_at=release.halted_at,

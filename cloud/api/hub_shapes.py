@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from cloud.hubs.rollout import by_cable
 from cloud.printing.live_hubs import LiveHubs, telling, update_of
 from cloud.storage.hubs import Hub
 
@@ -55,6 +56,12 @@ class HubOut(Struct, frozen=True, kw_only=True):
     """Which releases of the firmware fit; "" until it has told."""
     device_id: str
     """Of the device that was paired, as its label shows it; "" = set up by hand."""
+    image: str
+    """The MicroPython it runs; "" until it has told."""
+    image_room: int | None
+    """Bytes another one may have that comes over the air; 0 = only a cable brings one, null = it has not told."""
+    image_by_cable: str
+    """The MicroPython that its release is meant for and that only a cable brings it; "" = all is well."""
     sockets: int
     max_printers: int
     """0 until the hub has told."""
@@ -87,8 +94,8 @@ class HubList(Struct, frozen=True):
     total: int
 
 
-def hub_out(hub: Hub, live: LiveHubs, printer_count: int) -> HubOut:
-    """The row, and what the hub has said since it was written."""
+def hub_out(hub: Hub, live: LiveHubs, printer_count: int, image: str) -> HubOut:
+    """The row, and what the hub has said since it was written. `image` is what the release it runs brings."""
     told: dict[str, Any] = live.view(hub.id) or {
         "telemetry": telling(hub.telemetry),
         "telemetry_at": hub.telemetry_at,
@@ -103,6 +110,9 @@ def hub_out(hub: Hub, live: LiveHubs, printer_count: int) -> HubOut:
         board=hub.board,
         target=hub.target,
         device_id=hub.device_id,
+        image=hub.image,
+        image_room=hub.image_room,
+        image_by_cable=by_cable(image, hub),
         sockets=hub.sockets,
         max_printers=hub.max_printers,
         printers=printer_count,

@@ -10,7 +10,7 @@ from cloud.api.shapes import Id, Name
 from cloud.printing.hub_care import HubCare
 from cloud.printing.live import LivePrinters
 from cloud.storage import hubs as queries
-from cloud.storage import ids, printers
+from cloud.storage import ids, printers, releases
 from cloud.storage.hubs import Hub
 from cloud.storage.tenant import TenantTx
 
@@ -49,10 +49,10 @@ class HubsApi:
     async def list(self, call: Call) -> HubList:
         """All hubs."""
 
-        async def unit(tx: TenantTx) -> list[tuple[Hub, int]]:
-            return [(hub, len(await printers.of_hub(tx, hub.id))) for hub in await queries.all_of_tenant(tx)]
+        async def unit(tx: TenantTx) -> list[HubOut]:
+            return [await self._out(tx, hub) for hub in await queries.all_of_tenant(tx)]
 
-        items = [self._out(hub, count) for hub, count in await call.store.read(unit)]
+        items = await call.store.read(unit)
         return HubList(items, len(items))
 
     async def create(self, call: Call, body: HubIn) -> HubKey:
@@ -73,7 +73,7 @@ class HubsApi:
             hub = await queries.get(tx, hub_id)
             if hub is None:
                 raise not_found("hub")
-            return self._out(hub, len(await printers.of_hub(tx, hub_id)))
+            return await self._out(tx, hub)
 
         return await call.store.read(unit)
 
@@ -113,5 +113,6 @@ class HubsApi:
         self._care.put(await self._care.get(call.store, hub_id))
         return await self.get(call, hub_id)
 
-    def _out(self, hub: Hub, printer_count: int) -> HubOut:
-        return hub_out(hub, self._live.hubs, printer_count)
+    async def _out(self, tx: TenantTx, hub: Hub) -> HubOut:
+        image = await releases.image_of(tx, hub.firmware, hub.target)
+        return hub_out(hub, self._live.hubs, len(await printers.of_hub(tx, hub.id)), image)

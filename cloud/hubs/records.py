@@ -49,6 +49,7 @@ class HubRecords:
                 tx, hub_id, boot=boot, firmware=text(hello["firmware"]), board=text(hello["board"]),
                 sockets=hello["sockets"], max_printers=hello["max_printers"], target=text(hello.get("target", "")),
                 reset=text(hello.get("reset", "")), safe=hello.get("safe", False),
+                image=text(hello.get("image", "")), image_room=hello.get("image_room"),
             )  # fmt: skip
             await queries.adopt_key(tx, hub_id, key_hash)
             await queries.drop_offer(tx, hub_id, key_hash, clock.after(-OFFER_S))

@@ -16,15 +16,22 @@ from cloud.storage.releases import Channel
 from cloud.storage.store import Store
 
 MAX_FILE: Final = 512 * 1024
+MAX_IMAGE: Final = 8 * 1024 * 1024
 MAX_MANIFEST: Final = 16 * 1024
 """What a hub takes."""
+MAX_ALL: Final = 64 * 1024 * 1024
 MAX_ENTRIES: Final = 1000
+
+_TOO_MUCH: Final = "It has more, or larger, files than a hub takes."
 
 _VERSION: Final = re.compile(r"\d{1,6}(\.\d{1,6}){1,3}")
 _TARGET: Final = re.compile(r"[a-z0-9_]{1,16}")
 _SIGNATURE: Final = re.compile(rb"[0-9a-f]{512,1024}")
 
 Size = Annotated[int, msgspec.Meta(ge=0, le=MAX_FILE)]
+ImageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_IMAGE)]
+Version = Annotated[str, msgspec.Meta(pattern=r"^\d{1,6}(\.\d{1,6}){1,3}\Z")]
+Machine = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Sha = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -38,6 +45,10 @@ class Manifest(msgspec.Struct, frozen=True):
     version: str
     target: str
     files: dict[str, tuple[Sha, Size]]
+    mpy: int = 6
+    """The version of compiled modules its files have."""
+    image: tuple[Version, Sha, ImageSize, Machine] | None = None
+    """A MicroPython: its version, the file, and which builds of that kind of board take it."""
     downgrade: bool = False
 
 
@@ -45,8 +56,8 @@ class ReleaseFile(msgspec.Struct, frozen=True):
     """A release file, read and checked."""
 
     version: str
-    manifests: dict[str, tuple[str, int]]
-    """Target -> the signed manifest, and bytes of all its files."""
+    manifests: dict[str, tuple[str, int, str]]
+    """Target -> the signed manifest, bytes of all its files, and the MicroPython it brings or ""."""
     files: dict[str, bytes]
     """By SHA-256."""
 
@@ -64,8 +75,9 @@ def read_release(path: Path) -> ReleaseFile:
     try:
         with zipfile.ZipFile(path) as bundle:
             entries = {info.filename: info for info in bundle.infolist()}
-            if len(entries) > MAX_ENTRIES or any(info.file_size > MAX_FILE for info in entries.values()):
-                raise ReleaseFileError("It has more, or larger, files than a hub takes.")
+            sizes = [info.file_size for info in entries.values()]
+            if len(entries) > MAX_ENTRIES or max(sizes, default=0) > MAX_IMAGE or sum(sizes) > MAX_ALL:
+                raise ReleaseFileError(_TOO_MUCH)
             content = {name: bundle.read(info) for name, info in entries.items()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ReleaseFileError(f"It is not a whole ZIP file: {error}") from None
@@ -81,14 +93,24 @@ def read_release(path: Path) -> ReleaseFile:
 
 def _checked(signed: Mapping[str, bytes], files: dict[str, bytes]) -> ReleaseFile:
     versions: set[str] = set()
-    manifests: dict[str, tuple[str, int]] = {}
+    manifests: dict[str, tuple[str, int, str]] = {}
+    images: set[str] = set()
     for target, data in signed.items():
         manifest = _manifest(target, data)
         for path, (sha256, size) in manifest.files.items():
             if len(files.get(sha256, b"")) != size or sha256 not in files:
                 raise ReleaseFileError(f"The file {path[:80]} of {target} is missing.")
+        total = sum(size for _, size in manifest.files.values())
+        if manifest.image is not None:
+            _, sha256, size, _ = manifest.image
+            if len(files.get(sha256, b"")) != size:
+                raise ReleaseFileError(f"The MicroPython of {target} is missing.")
+            images.add(sha256)
+            total += size
         versions.add(manifest.version)
-        manifests[target] = (data.decode(), sum(size for _, size in manifest.files.values()))
+        manifests[target] = (data.decode(), total, manifest.image[0] if manifest.image else "")
+    if any(len(data) > MAX_FILE and sha256 not in images for sha256, data in files.items()):
+        raise ReleaseFileError(_TOO_MUCH)
     if len(versions) != 1:
         raise ReleaseFileError("It has no manifest, or manifests of different versions.")
     return ReleaseFile(versions.pop(), manifests, files)
@@ -116,7 +138,7 @@ async def publish(
     one of this version, NoSpaceError, StoreError.
     """
     for data in release.files.values():
-        await blobs.put(_whole(data), MAX_FILE)
+        await blobs.put(_whole(data), MAX_IMAGE)
     row = {"version": release.version, "channel": channel, "percentage": percentage, "notes": notes}
     sizes = {sha256: len(data) for sha256, data in release.files.items()}
     try:

@@ -22,6 +22,7 @@ from cloud.storage import clock, ids
 from cloud.storage import hubs as hub_queries
 from cloud.storage import releases as queries
 from cloud.storage.errors import StoreError
+from cloud.storage.hubs import Hub
 from cloud.storage.releases import Channel, Release, Try, Wish
 from cloud.storage.store import Row, Store, Tx
 from cloud.storage.tenant import TenantStore, TenantTx
@@ -32,14 +33,14 @@ log = structlog.get_logger(__name__)
 SWEEP_S: Final = 60.0
 TTL_MS: Final = 10_000
 AT_ONCE: Final = 20
-"""Hubs that update at the same time: each fetches some 100 KB from us."""
+"""Hubs that update at the same time: each fetches some 100 KB from us, or 2 MB with a MicroPython."""
 STUCK_S: Final = 2 * 3600.0
 """A hub that has said nothing of its update for so long is asked again."""
 RETRY_S: Final = 1800.0
 ATTEMPTS: Final = 5
 
 UNDER_WAY: Final = ("asked", "fetching", "testing")
-_NOT_ITS_FAULT: Final = ("busy", "unreachable", "unavailable", "flash", HUB_OFFLINE)
+_NOT_ITS_FAULT: Final = ("busy", "unreachable", "unavailable", "flash", "needs_cable", HUB_OFFLINE)
 """What says nothing about the release."""
 _LEAST_RATIO: Final = 20
 """One failure in so many is borne beside the number that the settings allow."""
@@ -231,6 +232,13 @@ def is_newer(release: Release, firmware: str) -> bool:
 def oldest_allowed(minimums: dict[str, str]) -> str:
     """The oldest firmware that speaks the newest protocol as we do; "" = any."""
     return minimums.get(protocol_versions.SUBPROTOCOLS[0], "")
+
+
+def by_cable(image: str, hub: Hub) -> str:
+    """The MicroPython that the release on a hub brings, when the hub runs an older one all the same: it has no slot for
+    it, so only a cable helps. "" = all is well.
+    """
+    return image if hub.image and version_of(image) > version_of(hub.image) else ""
 
 
 def _is_failure(state: str, code: str) -> bool:

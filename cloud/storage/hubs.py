@@ -50,6 +50,10 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     reset: str
     """Why it started last, in its own word."""
     safe: bool
+    image: str
+    """The MicroPython it runs; "" until it has told."""
+    image_room: int | None
+    """Bytes another one may have that comes over the air: 0 where only a cable brings one."""
     telemetry: str | None
     """JSON."""
     telemetry_at: str | None
@@ -191,13 +195,18 @@ async def connected(
     target: str = "",
     reset: str = "",
     safe: bool = False,
+    image: str = "",
+    image_room: int | None = None,
 ) -> int | None:
     """Note a hello and take the next epoch, the fencing token of this connection; None when the hub is gone."""
-    said = {"boot": boot, "firmware": firmware, "board": board, "sockets": sockets, "max_printers": max_printers}
+    said = {
+        "boot": boot, "firmware": firmware, "board": board, "sockets": sockets, "max_printers": max_printers,
+        "target": target, "reset": reset, "safe": safe, "image": image, "image_room": image_room,
+    }  # fmt: skip
     row = await tx.one(
         update(hubs)
         .where(hubs.c.id == hub_id)
-        .values(**said, target=target, reset=reset, safe=safe, epoch=hubs.c.epoch + 1, last_seen_at=clock.now())
+        .values(**said, epoch=hubs.c.epoch + 1, last_seen_at=clock.now())
         .returning(hubs.c.epoch)
     )
     return None if row is None else int(row["epoch"])

@@ -38,6 +38,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     notes: str
     created_at: str
     targets: list[str] = []
+    images: dict[str, str] = {}
+    """Target -> the MicroPython it brings, for those it brings one."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +64,7 @@ class Try(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
-_RELEASE: Final = [hub_releases.c[name] for name in Release.__struct_fields__ if name != "targets"]
+_RELEASE: Final = [hub_releases.c[name] for name in Release.__struct_fields__ if name not in ("targets", "images")]
 _TRY: Final = [hub_updates.c[name] for name in Try.__struct_fields__]
 
 
@@ -70,13 +72,13 @@ _TRY: Final = [hub_updates.c[name] for name in Try.__struct_fields__]
 
 
 async def add(
-    tx: Tx, release: Mapping[str, Any], manifests: Mapping[str, tuple[str, int]], files: Mapping[str, int]
+    tx: Tx, release: Mapping[str, Any], manifests: Mapping[str, tuple[str, int, str]], files: Mapping[str, int]
 ) -> None:
-    """A release with the manifest and size of each target, and its files by hash. Raises ConflictError."""
+    """A release with the manifest, size and MicroPython of each target, and its files by hash. Raises ConflictError."""
     version = release["version"]
     await tx.run(hub_releases.insert().values(**release, created_at=clock.now()))
-    for target, (manifest, size) in manifests.items():
-        values = {"version": version, "target": target, "manifest": manifest, "size": size}
+    for target, (manifest, size, image) in manifests.items():
+        values = {"version": version, "target": target, "manifest": manifest, "size": size, "image": image}
         await tx.run(hub_release_targets.insert().values(values))
     for sha256, size in files.items():
         await tx.run(hub_release_files.insert().values(version=version, sha256=sha256, size=size))
@@ -84,11 +86,28 @@ async def add(
 
 async def everything(tx: Tx) -> list[Release]:
     """All releases, the newest first by time."""
-    targets: dict[str, list[str]] = {}
-    for row in await tx.all(select(hub_release_targets.c.version, hub_release_targets.c.target)):
-        targets.setdefault(row["version"], []).append(row["target"])
+    images: dict[str, dict[str, str]] = {}
+    columns = [hub_release_targets.c[name] for name in ("version", "target", "image")]
+    for row in await tx.all(select(*columns).order_by(hub_release_targets.c.target)):
+        images.setdefault(row["version"], {})[row["target"]] = row["image"]
     rows = await tx.all(select(*_RELEASE).order_by(hub_releases.c.created_at.desc(), hub_releases.c.version))
-    return [msgspec.convert({**row, "targets": sorted(targets.get(row["version"], []))}, Release) for row in rows]
+    return [
+        msgspec.convert(
+            {
+                **row,
+                "targets": list(images.get(row["version"], {})),
+                "images": {target: image for target, image in images.get(row["version"], {}).items() if image},
+            },
+            Release,
+        )
+        for row in rows
+    ]
+
+
+async def image_of(tx: Tx, version: str, target: str) -> str:
+    """The MicroPython that a release brings to a kind of board; "" = none."""
+    where = (hub_release_targets.c.version == version, hub_release_targets.c.target == target)
+    return str(await tx.value(select(hub_release_targets.c.image).where(*where)) or "")
 
 
 async def manifest(tx: Tx, version: str, target: str) -> str | None:

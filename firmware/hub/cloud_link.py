@@ -277,6 +277,8 @@ class CloudLink:
             "target": self.board.target,
             "reset": self.board.boot_reason,
             "safe": self.board.safe,
+            "image": self.board.image,
+            "image_room": self.board.image_room,
         }
 
     def _lowest_epoch(self) -> int:

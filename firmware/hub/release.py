@@ -1,7 +1,9 @@
 """A release on its way into a slot: the signed list of its files, and the slot made equal to that list.
 
 A manifest is two lines: the signature in hexadecimal, and the JSON that is signed, {"version", "target", "files":
-{path: [sha256, size]}} and "downgrade": true when it may replace a newer one. Nothing here knows where bytes come from.
+{path: [sha256, size]}}, "mpy": the version of compiled modules its files have, "image": [version, sha256, size,
+machine] when it brings a MicroPython, and "downgrade": true when it may replace a newer one. Nothing here knows where
+bytes come from.
 """
 
 import asyncio
@@ -16,6 +18,7 @@ from lib.rsa import verify
 MAX_MANIFEST = 16 * 1024
 _MAX_FILES = 200
 _MAX_FILE = 512 * 1024
+_MAX_IMAGE = 8 * 1024 * 1024
 _PIECE = 2048
 _SPARE_BLOCKS = 8
 """What stays free: folders, and whatever else the hub writes meanwhile."""
@@ -59,8 +62,18 @@ def _check_shape(manifest: "dict") -> None:  # type: ignore[type-arg]
     if not 0 < len(files) <= _MAX_FILES or _START not in files:
         raise ValueError
     for path, (sha, size) in files.items():
-        if not _plain(path) or len(unhexlify(sha)) != 32 or sha != sha.lower() or not 0 <= size <= _MAX_FILE:
+        if not _plain(path):
             raise ValueError
+        _check_file(sha, size, _MAX_FILE)
+    if "image" in manifest:
+        version, sha, size, _ = manifest["image"]
+        version_of(version)
+        _check_file(sha, size, _MAX_IMAGE)
+
+
+def _check_file(sha: str, size: int, most: int) -> None:
+    if len(unhexlify(sha)) != 32 or sha != sha.lower() or not 0 <= size <= most:
+        raise ValueError
 
 
 def _plain(path: str) -> bool:
@@ -190,8 +203,10 @@ class Installation:
             make_folder(self._folder + "/" + "/".join(parts[: depth + 1]))
         return Sink(self._folder + "/" + path, *self._files[path])
 
-    async def switch(self, running: str) -> None:
-        """Last of all: every file read once more, and the pointer. `running` is the version to fall back to."""
+    async def switch(self, running: str, image: str = "") -> None:
+        """Last of all: every file read once more, and the pointer. `running` is the version to fall back to, `image`
+        the partition with the MicroPython that the release is for, when it brings one.
+        """
         for path in sorted(self._files):
             if not await self._is_right(self._folder, path):
                 raise UpdateError("flash", "%s on the flash is not what was written" % path)
@@ -200,6 +215,8 @@ class Installation:
         pointer = {"slot": self.slot, "version": self._manifest["version"], "state": "testing"}
         pointer["before"] = self._slots.running
         pointer["before_version"] = running
+        if image:
+            pointer["image"] = image
         self._slots.write(pointer)
 
 

@@ -64,6 +64,7 @@ def main(slots) -> None:  # type: ignore[no-untyped-def]
         if slots.pointer["state"] != "testing":
             # It could be loaded, so the slot is whole; only a release under test has more to show.
             slots.confirm()
+            board.keep_image()
         start(board, slots)
     except (KeyboardInterrupt, SystemExit):
         raise  # somebody sits at the console, or the board is reset on purpose

@@ -6,6 +6,7 @@ nothing that runs; the same command again goes on where it ended. `slots.py` tel
 """
 
 import asyncio
+import sys
 import time
 
 from hub.log import log, log_crash
@@ -77,6 +78,7 @@ class Update:
     async def _install(self) -> None:
         manifest = open_manifest(await self._again(self._manifest), self._keys)
         check(manifest, self._version, self._app.board.target, self._running)
+        image = self._image(manifest)
         await self._quiet()
         work = Installation(self._app.slots, manifest)
         missing = await work.prepare()
@@ -84,22 +86,48 @@ class Update:
         del manifest
         for path in missing:
             await self._quiet()
-            await self._again(lambda: self._fetch(work, path))  # noqa: B023 - awaited before the next turn
+            await self._again(lambda: self._fetch(work.sink(path), work.sha(path), work.size(path)))  # noqa: B023
+        if image is not None and not await image.is_there():
+            log("update", "%s: MicroPython, %d KiB, into %s" % (self._version, image.size // 1024, image.label))
+            await self._again(lambda: self._fetch(image, image.sha, image.size))
+            if not await image.is_there():
+                raise UpdateError("flash", "the image on the flash is not what was written")
         await self._quiet(calm=False)
-        await work.switch(self._running)
+        before = self._app.slots.pointer
+        await work.switch(self._running, image.label if image else "")
+        if image is not None:
+            self._start_next(image, before)
+
+    def _image(self, manifest: "dict"):  # type: ignore[type-arg, no-untyped-def]
+        """The slot of the MicroPython that the release brings, None when the one that runs will do."""
+        reads = sys.implementation._mpy & 0xFF  # type: ignore[attr-defined]
+        if "image" not in manifest and manifest.get("mpy", 6) == reads:
+            return None
+        from hub.image import ImageSlot, wanted
+
+        if not wanted(manifest, self._app.board):
+            return None
+        return ImageSlot(self._app.board, manifest["image"][1], manifest["image"][2])
+
+    def _start_next(self, image, before: "dict") -> None:  # type: ignore[type-arg, no-untyped-def]
+        try:
+            image.start_next()
+        except OSError as error:
+            self._app.slots.write(before)
+            raise UpdateError("wrong_image", "the boot loader does not take the release's image: %r" % error)
 
     async def _manifest(self) -> bytes:
         return await self._source.manifest(self._version, self._app.board.target, MAX_MANIFEST)  # type: ignore[no-any-return]
 
-    async def _fetch(self, work: Installation, path: str) -> None:
-        with work.sink(path) as sink:
+    async def _fetch(self, place, sha: str, size: int) -> None:  # type: ignore[no-untyped-def]
+        with place as sink:
 
             async def take(piece: "bytes | memoryview") -> None:
                 sink.write(piece)
                 if self._app.cloud.tunnels_open:
                     await self._quiet()
 
-            await self._source.file(self._version, self._app.board.target, work.sha(path), work.size(path), take)
+            await self._source.file(self._version, self._app.board.target, sha, size, take)
             sink.finish()
 
     async def _again(self, work):  # type: ignore[no-untyped-def]

@@ -23,22 +23,25 @@ from cloud.storage.releases import Channel, Release, Wish
 from cloud.storage.tables import print_jobs
 from tests.cloud.api_kit import JSON, Client, Cloud, running_cloud
 from tests.cloud.hub_life_kit import Device, LivingHub, eventually, living
-from tools.release.bundle import pack
+from tools.release.bundle import Image, pack
 
 KEY = rsa.generate_private_key(65537, 2048)
 FILES = {"hub/start.mpy": b"start", "hub/app.mpy": b"application"}
 
 
-def packed(folder: Path, version: str = "0.3.0", targets: tuple[str, ...] = ("unix",)) -> Path:
+def packed(
+    folder: Path, version: str = "0.3.0", targets: tuple[str, ...] = ("unix",), image: Image | None = None
+) -> Path:
     path = folder / f"{version}.zip"
-    pack(path, KEY, version, dict.fromkeys(targets, FILES))
+    pack(path, KEY, version, dict.fromkeys(targets, FILES), images=dict.fromkeys(targets, image) if image else None)
     return path
 
 
 async def published(
-    cloud: Cloud, folder: Path, version: str = "0.3.0", *, channel: Channel = "stable", percentage: int = 100
-) -> None:
-    release = read_release(packed(folder, version))
+    cloud: Cloud, folder: Path, version: str = "0.3.0", *, channel: Channel = "stable", percentage: int = 100,
+    image: Image | None = None,
+) -> None:  # fmt: skip
+    release = read_release(packed(folder, version, image=image))
     await publish(cloud.services.store, cloud.services.blobs, release, channel=channel, percentage=percentage)
     cloud.services.hubs.rollout.look()
 
@@ -90,6 +93,48 @@ async def test_a_hub_fetches_what_was_published_and_nobody_else_does(cloud: Clou
     assert (await get(cloud, f"{base}/manifest", paired["key"]))[0] == 401
 
 
+MICROPYTHON = Image("1.29.0", "Test board with ESP32S3", b"\xe9" + b"an interpreter" * 100_000)
+
+
+async def test_a_micropython_is_published_with_its_release_and_given_to_the_boards_it_is_for(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    paired = await Device().paired(cloud)
+    await published(cloud, tmp_path, image=MICROPYTHON)
+    sha256 = hashlib.sha256(MICROPYTHON.content).hexdigest()
+    base = "/hub/v1/releases/0.3.0/unix"
+    status, manifest = await get(cloud, f"{base}/manifest", paired["key"])
+    assert status == 200 and f'"image":["1.29.0","{sha256}",{len(MICROPYTHON.content)},'.encode() in manifest
+    assert await get(cloud, f"{base}/files/{sha256}", paired["key"]) == (200, MICROPYTHON.content)
+    assert (await get(cloud, f"{base}/files/{sha256}"))[0] == 401
+    assert (await listed(cloud))[0]["images"] == {"unix": "1.29.0"}
+
+
+async def test_a_hub_whose_flash_has_no_slots_takes_the_release_and_is_shown_to_need_the_cable(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    paired = await Device().paired(cloud)
+    path = f"/api/hubs/{paired['hub']}"
+    await published(cloud, tmp_path, image=MICROPYTHON)
+    old = {"image": "1.28.0", "image_room": 0}
+    async with at(paired["hub"], paired["key"], cloud, **old) as hub:
+        await hub.until(lambda: asked(hub) == ["0.3.0"])
+        shown = await cloud.owner.ok("GET", path)
+        assert (shown["image"], shown["image_room"], shown["image_by_cable"]) == ("1.28.0", 0, "")
+        await tells(hub, 1, "0.3.0", "good")
+    async with at(paired["hub"], paired["key"], cloud, firmware="0.3.0", boot="boot0002", **old):
+        assert (await cloud.owner.ok("GET", path))["image_by_cable"] == "1.29.0"
+        await cloud.services.hubs.rollout.sweep()
+        assert [(one["halted"], one["failed"]) for one in await listed(cloud)] == [(False, 0)]
+    new = {"image": "1.29.0", "image_room": 2_000_000}
+    async with at(paired["hub"], paired["key"], cloud, firmware="0.3.0", boot="boot0003", **new):
+        shown = await cloud.owner.ok("GET", path)
+        assert (shown["image"], shown["image_room"], shown["image_by_cable"]) == ("1.29.0", 2_000_000, "")
+    async with at(paired["hub"], paired["key"], cloud, firmware="0.3.0", boot="boot0004"):
+        shown = await cloud.owner.ok("GET", path)
+        assert (shown["image"], shown["image_room"], shown["image_by_cable"]) == ("", None, ""), "an older hub"
+
+
 async def test_bytes_of_the_file_store_that_are_of_no_release_are_not_given_out(cloud: Cloud, tmp_path: Path) -> None:
     paired = await Device().paired(cloud)
     await published(cloud, tmp_path)
@@ -121,8 +166,8 @@ async def test_a_hub_is_offered_a_newer_release_and_its_way_is_shown(cloud: Clou
         assert (shown["update"]["version"], shown["update"]["state"]) == ("0.3.0", "good")
     assert await listed(cloud) == [
         {
-            "version": "0.3.0", "channel": "stable", "targets": ["unix"], "percentage": 100, "halted": False,
-            "halted_at": None, "halted_why": "", "notes": "", "under_way": 0, "good": 1, "failed": 0,
+            "version": "0.3.0", "channel": "stable", "targets": ["unix"], "images": {}, "percentage": 100,
+            "halted": False, "halted_at": None, "halted_why": "", "notes": "", "under_way": 0, "good": 1, "failed": 0,
         }
     ]  # fmt: skip
 
@@ -171,7 +216,7 @@ async def test_a_release_that_fails_on_too_many_hubs_is_offered_to_no_more(cloud
 async def test_trouble_of_the_hubs_own_does_not_stop_a_release(cloud: Cloud, tmp_path: Path) -> None:
     await published(cloud, tmp_path)
     async with AsyncExitStack() as stack:
-        for code in ("unreachable", "busy", "flash"):
+        for code in ("unreachable", "busy", "flash", "needs_cable"):
             paired = await Device().paired(cloud)
             hub = await stack.enter_async_context(at(paired["hub"], paired["key"], cloud))
             await hub.until(lambda hub=hub: asked(hub))
@@ -247,6 +292,41 @@ async def test_what_a_hub_refuses_with_is_told(cloud: Cloud, tmp_path: Path) -> 
     assert await cloud.owner.refused("POST", path, {}) == (409, "hub_offline")
 
 
+async def test_an_image_that_falls_back_counts_against_its_release_and_is_not_offered_again(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    paired = await Device().paired(cloud)
+    await published(cloud, tmp_path, image=MICROPYTHON)
+    told = {"image": "1.28.0", "image_room": 2_000_000}
+    async with at(paired["hub"], paired["key"], cloud, **told) as hub:
+        await hub.until(lambda: asked(hub))
+        await tells(hub, 1, "0.3.0", "rolled_back", code="unconfirmed", message="its MicroPython did not start")
+
+        async def counted() -> bool:
+            return bool((await listed(cloud))[0]["failed"])
+
+        await eventually(counted)
+        await cloud.services.hubs.rollout.sweep()
+        assert asked(hub) == ["0.3.0"]
+        shown = await cloud.owner.ok("GET", f"/api/hubs/{paired['hub']}")
+        assert shown["update"]["message"] == "its MicroPython did not start" and not shown["image_by_cable"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "short"])
+def test_a_release_whose_micropython_is_missing_is_refused(tmp_path: Path, damage: str) -> None:
+    path = packed(tmp_path, image=MICROPYTHON)
+    name = f"files/{hashlib.sha256(MICROPYTHON.content).hexdigest()}"
+    with zipfile.ZipFile(path) as bundle:
+        content = {one: bundle.read(one) for one in bundle.namelist()}
+    if damage == "gone":
+        del content[name]
+    else:
+        content[name] = content[name][:-1]
+    path.write_bytes(rezipped(content))
+    with pytest.raises(ReleaseFileError, match="MicroPython of unix is missing" if damage == "gone" else "damaged"):
+        read_release(path)
+
+
 def test_stages_are_the_same_everywhere_grow_and_are_drawn_anew_for_each_release() -> None:
     def release(version: str, percentage: int) -> Release:
         return Release(
@@ -287,7 +367,7 @@ def rezipped(entries: dict[str, bytes]) -> bytes:
 def test_a_file_that_is_no_release_is_refused_in_words(tmp_path: Path) -> None:
     with zipfile.ZipFile(packed(tmp_path)) as bundle:
         good = {name: bundle.read(name) for name in bundle.namelist()}
-    name = next(name for name in good if name.startswith("files/"))
+    name, big = next(name for name in good if name.startswith("files/")), bytes(600_000)
     manifest = good["manifests/unix"]
     unsigned = manifest.partition(b"\n")[2]
     for words, content in {
@@ -298,7 +378,8 @@ def test_a_file_that_is_no_release_is_refused_in_words(tmp_path: Path) -> None:
         "not signed": rezipped({**good, "manifests/unix": b"\n" + unsigned}),
         "makes no sense": rezipped({**good, "manifests/unix": b"00\n{}"}),
         "something else": rezipped({**good, "manifests/esp32": manifest}),
-        "more, or larger": rezipped({**good, "files/big": bytes(600_000)}),
+        "more, or larger": rezipped({**good, f"files/{hashlib.sha256(big).hexdigest()}": big}),
+        "more, or larger, files": rezipped({**good, "files/big": bytes(9_000_000)}),
     }.items():
         (tmp_path / "bad.zip").write_bytes(content)
         with pytest.raises(ReleaseFileError, match=words):

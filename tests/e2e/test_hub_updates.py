@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cloud.hubs.releases import publish, read_release
 from tests.cloud.api_kit import Cloud, running_cloud
 from tests.cloud.hub_life_kit import Device
+from tests.tools import chip_images
 from tools import build_firmware
 from tools.build_firmware import compile_module
 from tools.hub import HubProcess
@@ -46,8 +47,8 @@ class Workshop:
     def _path(self, name: str) -> Path:
         return self._source / (name if name.startswith("shared_protocol/") else f"firmware/{name}")
 
-    def release(self, version: str, **patches: Patch) -> Path:
-        """A signed release file; `patches` change the text of modules of `hub`."""
+    def release(self, version: str, image: bundle.Image | None = None, /, **patches: Patch) -> Path:
+        """A signed release file; `patches` change the text of modules of `hub`, `image` is a MicroPython it brings."""
         files = bundle.application(self.first)
         patches["app"] = _both(patches.get("app"), lambda text: text.replace(FIRST, f'"{version}"'))
         for module, patch in patches.items():
@@ -60,7 +61,7 @@ class Workshop:
             compile_module(name, changed, compiled)
             files[f"hub/{module}.mpy"] = compiled.read_bytes()
         path = self._folder / f"{version}.zip"
-        bundle.pack(path, KEY, version, {"unix": files})
+        bundle.pack(path, KEY, version, {"unix": files}, images={"unix": image} if image else None)
         return path
 
 
@@ -80,10 +81,19 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
 
 
 @asynccontextmanager
-async def plugged_in(cloud: Cloud, folder: Path, workshop: Workshop) -> AsyncIterator[tuple[HubProcess, str]]:
-    """A paired hub on a mains socket: whenever it resets itself it starts again; one that hangs, its watchdog ends."""
+async def plugged_in(
+    cloud: Cloud, folder: Path, workshop: Workshop, *, slots: bool = False
+) -> AsyncIterator[tuple[HubProcess, str]]:
+    """A paired hub on a mains socket: whenever it resets itself it starts again; one that hangs, its watchdog ends.
+
+    `slots`: its flash has two of them for MicroPython, of which the first holds 1.28.0.
+    """
     paired = await Device().paired(cloud)
     quick = {"PF_HEALTHY_MS": "1500", "PF_TRIAL_MS": "5000"}
+    if slots:
+        (folder / "chip").mkdir()
+        (folder / "chip" / "ota_0").write_bytes(chip_images.application("1.28.0", size=40_000))
+        quick["PF_CHIP"] = str(folder / "chip")
     url = cloud.base.replace("http://", "ws://") + "/hub/v1/link"
     hub = HubProcess(folder / "hub", paired["hub"], paired["key"], url, extra=quick, firmware=workshop.first)
     async with hub:
@@ -149,6 +159,55 @@ async def test_a_release_is_published_rolled_out_installed_and_confirmed(
         assert {path.name for path in hub.data_dir.glob("app_*")} == {"app_a", "app_b"}
         items = (await cloud.owner.ok("GET", "/api/hub-releases/"))["items"]
         assert {one["version"]: (one["good"], one["failed"]) for one in items} == {"0.2.0": (1, 0), "0.3.0": (1, 0)}
+
+
+MICROPYTHON = bundle.Image("1.29.0", chip_images.MACHINE, chip_images.application("1.29.0", size=50_000))
+
+
+async def test_a_micropython_comes_over_the_air_with_the_application_that_is_made_for_it(
+    cloud: Cloud, tmp_path: Path, workshop: Workshop
+) -> None:
+    async with plugged_in(cloud, tmp_path, workshop, slots=True) as (hub, hub_id):
+        await hub.wait_for("online")
+        assert (await shown(cloud, hub_id, lambda hub: hub["online"]))["image"] == "1.28.0"
+        await published(cloud, workshop.release("0.2.0", MICROPYTHON))
+        one = await shown(cloud, hub_id, at("0.2.0", "good"))
+        assert (one["firmware"], one["image"], one["image_by_cable"]) == ("0.2.0", "1.29.0", "")
+        assert (tmp_path / "chip" / "ota_1").read_bytes().startswith(MICROPYTHON.content)
+        # The next release has the same MicroPython, and fetches it no more.
+        mark = hub.mark
+        await published(cloud, workshop.release("0.3.0", MICROPYTHON))
+        one = await shown(cloud, hub_id, at("0.3.0", "good"))
+        assert (one["firmware"], one["image"]) == ("0.3.0", "1.29.0")
+        assert not [line for line in hub.since(mark) if "MicroPython" in line]
+
+
+@pytest.mark.timeout(150)
+async def test_a_micropython_that_cannot_reach_the_cloud_is_rolled_back_with_its_application(
+    cloud: Cloud, tmp_path: Path, workshop: Workshop
+) -> None:
+    async with plugged_in(cloud, tmp_path, workshop, slots=True) as (hub, hub_id):
+        await hub.wait_for("online")
+        await published(cloud, workshop.release("0.4.0", MICROPYTHON, **BAD["cannot reach the cloud"]))
+        one = await shown(cloud, hub_id, at("0.4.0", "rolled_back"))
+        assert (one["firmware"], one["image"]) == ("0.1.0", "1.28.0")
+        await cloud.services.hubs.rollout.sweep()
+        item = (await cloud.owner.ok("GET", "/api/hub-releases/"))["items"][0]
+        assert (item["halted"], item["failed"], item["images"]) == (True, 1, {"unix": "1.29.0"})
+        await published(cloud, workshop.release("0.9.5", MICROPYTHON))
+        one = await shown(cloud, hub_id, at("0.9.5", "good"))
+        assert (one["firmware"], one["image"]) == ("0.9.5", "1.29.0")
+
+
+async def test_without_slots_the_application_comes_alone_and_the_cable_is_asked_for(
+    cloud: Cloud, tmp_path: Path, workshop: Workshop
+) -> None:
+    async with plugged_in(cloud, tmp_path, workshop) as (hub, hub_id):
+        await hub.wait_for("online")
+        newer = bundle.Image("9.9.9", chip_images.MACHINE, chip_images.application("9.9.9"))
+        await published(cloud, workshop.release("0.5.0", newer))
+        one = await shown(cloud, hub_id, at("0.5.0", "good"))
+        assert (one["firmware"], one["image_room"], one["image_by_cable"]) == ("0.5.0", 0, "9.9.9")
 
 
 BAD: dict[str, dict[str, Patch]] = {

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.firmware.micropython import run_code
 from tests.firmware.powercut import POWERCUT
-from tools.release.bundle import manifest
+from tests.tools.chip_images import MACHINE
+from tools.release.bundle import Image, manifest
 from tools.release.keys import modulus, sign
 
 OLD = {"hub/start.mpy": b"start 1", "hub/same.mpy": b"same" * 250, "hub/left.mpy": b"left" * 9, "lib/x.mpy": b"x" * 700}
@@ -36,10 +37,13 @@ def key(number: int = 0) -> rsa.RSAPrivateKey:
 
 
 def release(
-    files: dict[str, bytes], version: str = "2.0", target: str = "test", *, signer: int = 0, downgrade: bool = False
-) -> bytes:
+    files: dict[str, bytes], version: str = "2.0", target: str = "test", *, signer: int = 0, downgrade: bool = False,
+    image: bytes | None = None, micropython: str = "1.29.0",
+    machine: str = MACHINE,
+) -> bytes:  # fmt: skip
     """A signed manifest."""
-    return sign(key(signer), manifest(version, target, files, downgrade=downgrade))
+    brought = None if image is None else Image(micropython, machine, image)
+    return sign(key(signer), manifest(version, target, files, downgrade=downgrade, image=brought))
 
 
 PROGRAM = r"""
@@ -96,6 +100,10 @@ class Source:
 class Board:
     target = "test"
     resets = 0
+    partition = None
+    image = "1.28.0"
+    image_room = 0
+    machine = "Test board with ESP32S3"
     def uptime_ms(self):
         return 1
     def reset(self, reason):

@@ -105,7 +105,28 @@ class NVS:
     def commit(self):
         happened.append(("commit",))
 
+class Partition:
+    # Of a flash with so many slots; the stock one has an application and no more.
+    RUNNING = 1
+    slots = 1
+    def __init__(self, which):
+        self.which = which
+    def get_next_update(self):
+        if self.slots < 2:
+            raise OSError(2)
+        return Partition(2)
+    def info(self):
+        return (0, 0x10, 0x10000 * self.which, 0x270000, "ota_%d" % (self.which - 1), False)
+    @classmethod
+    def mark_app_valid_cancel_rollback(cls):
+        if cls.slots < 2:
+            raise OSError(-261)
+        happened.append(("kept",))
+    def set_boot(self):
+        happened.append(("boots", self.which))
+
 class Esp32:
+    Partition = Partition
     @staticmethod
     def mcu_temperature():
         return 41.6
@@ -466,6 +487,43 @@ async def test_what_the_board_tells_of_itself() -> None:
         assert board.connected()
         vitals = board.vitals()
         assert (vitals["ip"], vitals["rssi"], vitals["ssid"]) == ("10.0.0.7", -61, "farm")
+        """
+    )
+
+
+async def test_whether_there_is_a_slot_for_another_micropython() -> None:
+    await run(
+        """
+        board = Board()
+        assert board.image == "%d.%d.%d" % sys.implementation.version[:3]
+        assert board.image_room == 0
+        board.keep_image()                            # OSError -261 is no fault
+        Partition.slots = 2
+        board = Board()
+        assert board.image_room == 0x270000
+        board.keep_image()
+        assert happened[-1] == ("kept",)
+        """
+    )
+
+
+async def test_when_nothing_loads_the_boot_loader_is_given_the_other_image() -> None:
+    await run(
+        """
+        import main
+        class Nvs(NVS):
+            def __init__(self, name):
+                assert name == "pf_slots"
+        Esp32.NVS = Nvs
+        memory = main.ChipMemory()
+        memory.other_image()                          # no slots: nothing to be done
+        assert not [h for h in happened if h[0] == "boots"]
+        Partition.slots = 2
+        try:
+            memory.other_image()
+        except SystemExit:
+            pass
+        assert happened[-2:] == [("boots", 2), ("reset",)]
         """
     )
 

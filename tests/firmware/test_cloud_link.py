@@ -50,8 +50,11 @@ async def test_the_order_after_connecting(cloud: FakeCloud, hub: HubProcess) -> 
         "target": "unix",
         "reset": "start",
         "safe": False,
+        "image": link.hello["image"],
+        "image_room": 0,
     }
     assert re.fullmatch("[0-9a-f]{16}", link.hello["boot"])
+    assert re.fullmatch(r"1\.\d+\.\d+", link.hello["image"])
     assert link.log[0] == {"kind": "configured", "revision": 3}
     assert link.log[1]["name"] == "boot" and link.log[1]["data"]["reason"] == "start"
     assert [(m["printer"], m["full"]) for m in link.all("status")] == [("p1", True), ("p2", True)]

@@ -131,6 +131,27 @@ async def test_a_power_cut_at_every_operation_leaves_the_old_pointer_or_the_new_
     assert int(out[-1]) > 20
 
 
+async def test_a_power_cut_in_a_fall_back_does_not_blame_the_release_before_for_the_tries() -> None:
+    out = await run("""
+        def prepare():
+            boot().write(TESTING)
+            boot().memory.count(3)
+
+        seen = set()
+        def check(cut):
+            slots = boot()
+            name = slots.choose()
+            if name == "app_b":
+                names = starts(3)
+                assert "app_a" in names, "it has tries anew, and then gives way"
+                name = names[-1]
+            assert name == "app_a", (cut, name, slots.pointer)
+
+        print(run_to_cut(lambda: boot().choose(), check, prepare=prepare))
+        """)
+    assert int(out[-1]) > 3
+
+
 async def test_a_flash_that_takes_nothing_still_starts_what_it_holds() -> None:
     out = await run(
         ON_A_CHIP

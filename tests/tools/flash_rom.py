@@ -8,9 +8,10 @@ import socket
 import struct
 from collections.abc import Iterator
 
-SIZE = 4 * 1024 * 1024
+MEGABYTE = 1 << 20
 
 SYNC, WRITE_REG, READ_REG, FLASH_BEGIN, FLASH_DATA, FLASH_END = 0x08, 0x09, 0x0A, 0x02, 0x03, 0x04
+READ, BLOCK = 0x0E, 64
 MD5, SECURITY = 0x13, 0x14
 
 IDS = {"esp32": None, "esp32s3": 9, "esp32c3": 5, "esp32c6": 13, "esp32s2": 2}
@@ -19,7 +20,7 @@ IDS = {"esp32": None, "esp32s3": 9, "esp32c3": 5, "esp32c6": 13, "esp32s2": 2}
 MAGIC_REGISTER, ESP32_MAGIC = 0x40001000, 0x00F01D83
 
 SPI = {"esp32": (0x3FF42000, 0x80), "esp32s3": (0x60002000, 0x58), "esp32c3": (0x60002000, 0x58)}
-FLASH_ID = 0x1640EF  # 4 MB
+FLASH_ID = 0x0040EF  # the third byte is the size's logarithm
 
 
 class Rom:
@@ -29,9 +30,11 @@ class Rom:
     at that block of data, until it is 0).
     """
 
-    def __init__(self, chip: str = "esp32s3", *, silent: bool = False, lies: bool = False, drop_at: int = 0) -> None:
+    def __init__(
+        self, chip: str = "esp32s3", *, silent: bool = False, lies: bool = False, drop_at: int = 0, megabytes: int = 4
+    ) -> None:
         self.chip, self.silent, self.lies, self.drop_at = chip, silent, lies, drop_at
-        self.flash = bytearray(b"\xff" * SIZE)
+        self.flash = bytearray(b"\xff" * (megabytes * MEGABYTE))
         self.writes: list[int] = []
         self.programmed = False
         self._registers: dict[int, int] = {}
@@ -72,6 +75,9 @@ class Rom:
             length = struct.unpack_from("<I", body)[0]
             self.flash[self._at : self._at + length] = body[16 : 16 + length]
             self._at += length
+        elif operation == READ:
+            address, size = struct.unpack_from("<II", body)
+            return 0, bytes(self.flash[address : address + size]).ljust(BLOCK, b"\0") + good
         elif operation == MD5:
             address, size = struct.unpack_from("<II", body)
             self.programmed = not self.lies
@@ -86,7 +92,7 @@ class Rom:
         if address == base:
             return 0  # the command is done
         if address == base + word:
-            return FLASH_ID
+            return FLASH_ID | (len(self.flash).bit_length() - 1) << 16
         return self._registers.get(address, 0)
 
 

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from tools.flash import identity, install
+from tools.flash import identity, install, micropython
 from tools.flash.device import Device
 from tools.flash.failures import FlashError, Stage
 
@@ -33,6 +33,15 @@ class Nvs:
         return len(value)
 
     def set_blob(self, key: str, value: bytes) -> None:
+        self._set[self._space, key] = value
+
+    def get_i32(self, key: str) -> int:
+        value = self.kept.get((self._space, key))
+        if not isinstance(value, int):
+            raise OSError(NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
+        return value
+
+    def set_i32(self, key: str, value: int) -> None:
         self._set[self._space, key] = value
 
     def erase_key(self, key: str) -> None:
@@ -81,6 +90,35 @@ def test_a_secret_that_is_cut_short_is_not_replaced(chip: Chip) -> None:
         identity.ensure(chip)
     assert failed.value.stage == Stage.IDENTITY
     assert Nvs.kept == {("pf", "secret"): b"short"}
+
+
+def test_a_board_whose_files_were_lost_may_be_paired_as_after_a_factory_reset(chip: Chip) -> None:
+    for epoch in (1, 2):
+        chip.run(micropython._FORGOTTEN)
+        assert Nvs.kept == {("printfarm", "epoch"): epoch}
+
+
+def test_a_chip_tells_how_many_slots_it_has(chip: Chip, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Partition:
+        TYPE_APP = 0
+        kinds: tuple[int, ...] = (0x00,)
+
+        def __init__(self, kind: int) -> None:
+            self._kind = kind
+
+        @classmethod
+        def find(cls, kind: int) -> list[Partition]:
+            return [cls(one) for one in cls.kinds] if kind == cls.TYPE_APP else []
+
+        def info(self) -> tuple[int, int, int, int, str, bool]:
+            return (0, self._kind, 0x10000, 0x270000, "app", False)
+
+    monkeypatch.setattr(sys.modules["esp32"], "Partition", Partition, raising=False)
+    monkeypatch.setattr(sys.implementation, "_machine", "a board with ESP32S3", raising=False)
+    for kinds, slots in (((0x00,), 0), ((0x10, 0x11), 2)):
+        Partition.kinds = kinds
+        about = micropython.About(*chip.value(micropython._ABOUT))
+        assert (about.platform, about.machine, about.slots) == ("esp32", "a board with ESP32S3", slots)
 
 
 def test_the_pointer_goes_before_its_spare_copy(chip: Chip, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tools.flash_board import FlashBoard
 from tests.tools.flash_rom import Rom
-from tools.flash import partitions, rom
+from tools.flash import chip_image, partitions, rom
 from tools.flash.failures import FlashError, Stage
 from tools.flash.partitions import Piece
 
@@ -19,8 +19,8 @@ NVS_AT, NVS_SIZE = 0x9000, 0x6000
 def image(chip: str = "esp32s3", offset: int = 0) -> bytes:
     """A small image as published ones are made: boot loader, partition table, filled gap, application."""
     head = bytearray(b"\xe9\x01\x02\x20" + bytes(20))
-    struct.pack_into("<H", head, 12, partitions.CHIP_IDS[chip])
-    table = b"\xaa\x50" + struct.pack("<BBII", 1, 2, NVS_AT, NVS_SIZE) + b"nvs".ljust(20, b"\0")
+    struct.pack_into("<H", head, 12, chip_image.CHIP_IDS[chip])
+    table = partitions.build([partitions.Entry("nvs", partitions.DATA, partitions.NVS, NVS_AT, NVS_SIZE)])
     content = bytes(head).ljust(partitions.TABLE - offset, b"\x22") + table
     return content.ljust(NVS_AT + NVS_SIZE - offset, b"\xff") + b"the application" * 600
 
@@ -37,7 +37,7 @@ def test_an_image_is_written_and_verified_and_nvs_is_not_touched(tmp_path: Path,
     loader.flash[NVS_AT : NVS_AT + NVS_SIZE] = b"\x5a" * NVS_SIZE
     whole = image(chip, offset)
     with FlashBoard(tmp_path, loader) as board:
-        assert rom.chip(board.port) == chip
+        assert rom.chip(board.port) == rom.Chip(chip, 4 << 20)
         seen = write(board.port, chip, partitions.around_nvs(whole, offset))
     end = NVS_AT + NVS_SIZE
     assert loader.writes == [offset, end]
@@ -86,11 +86,11 @@ def test_a_port_that_is_not_there(tmp_path: Path) -> None:
 
 def test_an_image_for_another_chip_or_none_at_all_is_refused() -> None:
     with pytest.raises(FlashError, match="is for esp32s3, but this board has an esp32c3") as failed:
-        partitions.check(image(), "esp32c3", "mp.bin")
+        chip_image.check(image(), "esp32c3", "mp.bin")
     assert failed.value.stage == Stage.WRONG_CHIP
     for content in (b"", b"\xe9", b"PK\x03\x04" * 100):
         with pytest.raises(FlashError, match="not an image") as failed:
-            partitions.check(content, "esp32s3", "mp.bin")
+            chip_image.check(content, "esp32s3", "mp.bin")
         assert failed.value.stage == Stage.IMAGE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import zipfile
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from cloud.hubs.releases import read_release
+from tests.tools.chip_images import MACHINE, application, program, published
 from tools import build_firmware
 from tools.build_firmware import ROOT
+from tools.flash import chip_image
 from tools.release import __main__ as tool
 from tools.release import bundle, keys
 from tools.release.keys import BUILT_IN, KeyFileError
@@ -70,6 +73,60 @@ def test_a_release_has_the_whole_application_of_each_target_and_the_cloud_takes_
     assert '"hub/start.mpy"' in release.manifests["unix"][0] and '"main.py"' not in release.manifests["unix"][0]
     with zipfile.ZipFile(file) as content:
         assert b"PRIVATE" not in b"".join(content.read(name) for name in content.namelist())
+
+
+def test_a_release_brings_a_micropython_cut_out_of_the_published_file(tmp_path: Path) -> None:
+    published_file, plain = tmp_path / "mp.bin", tmp_path / "plain.bin"
+    published_file.write_bytes(published("1.29.0"))
+    plain.write_bytes(application("1.29.0") + b"\xff" * 500)
+    first = tmp_path / "esp32.bin"
+    first.write_bytes(published("1.29.0", "esp32", offset=0x1000))
+    for file, target in ((published_file, "esp32s3"), (plain, "esp32s3"), (first, "esp32")):
+        image = bundle.image_of(file, target)
+        assert image == bundle.Image("1.29.0", MACHINE, application("1.29.0", target))
+    release = tmp_path / "release.zip"
+    files = {"hub/start.mpy": b"M\x06start"}
+    image = bundle.image_of(plain, "esp32s3")
+    bundle.pack(
+        release,
+        keys.new_key(tmp_path / "k.pem"),
+        "1.0.0",
+        {"esp32s3": files, "esp32": files},
+        images={"esp32s3": image},
+    )
+    with zipfile.ZipFile(release) as content:
+        manifests = {
+            name: json.loads(content.read(f"manifests/{name}").partition(b"\n")[2]) for name in ("esp32s3", "esp32")
+        }
+        version, sha256, size, machine = manifests["esp32s3"]["image"]
+        assert (version, size, machine) == ("1.29.0", len(application("1.29.0")), MACHINE)
+        assert content.read(f"files/{sha256}") == application("1.29.0")
+    hyphen = application(machine="Generic ESP32S3 module with Octal-SPIRAM with ESP32-S3")
+    assert chip_image.machine_of(hyphen) == "Generic ESP32S3 module with Octal-SPIRAM with ESP32-S3"
+    assert "image" not in manifests["esp32"] and manifests["esp32"]["mpy"] == 6
+
+
+def test_what_is_no_micropython_for_the_board_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mp.bin"
+    mute = program("esp32s3", b"something else")
+    for content, words in (
+        (published(chip="esp32c3"), "is for esp32c3"),
+        (published()[:-1], "not whole"),
+        (b"PK\x03\x04" * 99, "not an image"),
+        (mute, "does not say which MicroPython"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(bundle.ReleaseError, match=words):
+            bundle.image_of(file, "esp32s3")
+    file.write_bytes(published())
+    with pytest.raises(bundle.ReleaseError, match="unix is no chip"):
+        bundle.image_of(file, "unix")
+    with pytest.raises(bundle.ReleaseError, match="cannot be read"):
+        bundle.image_of(tmp_path / "nothing.bin", "esp32s3")
+    with pytest.raises(bundle.ReleaseError, match="different versions"):
+        bundle.compiled_for({"a.mpy": b"M\x06", "b.mpy": b"M\x07"})
+    assert tool.main(["build", "--image", "esp32s4=x.bin"]) == 1
+    assert "it is like esp32s3=FILE" in capsys.readouterr().err
 
 
 def test_a_release_that_no_hub_would_take_is_not_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from tools.flash import settings
 from tools.flash.command import Job, flash
 from tools.flash.device import PROMPT_S
 from tools.flash.failures import FlashError, Stage
+from tools.flash.layout import Wish
 from tools.flash.micropython import Wanted
 from tools.flash.screen import Screen
 
@@ -51,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
         "--firmware", type=Path, metavar="FILE", help="MicroPython image to take instead of downloading"
     )
     parser.add_argument("--variant", help="variant of the image: SPIRAM_OCT (default on ESP32-S3) or '' for none")
+    parser.add_argument(
+        "--layout",
+        type=Wish,
+        choices=list(Wish),
+        default=Wish.KEEP,
+        help="slots: room for a second MicroPython, to update it over the air; single: none; default: as it is",
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--keep", action="store_true", help="never write MicroPython, take the one on the board")
     how.add_argument("--rewrite", action="store_true", help="write MicroPython even when the right one is there")
@@ -84,6 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     screen = Screen()
+    if options.keep and options.layout is not Wish.KEEP:
+        parser.error("--layout writes MicroPython anew, which --keep forbids: leave one of them out")
     try:
         host = _remembered(options.host, options.cache)
         if options.label and not host:
@@ -96,6 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
                 keep=options.keep,
                 rewrite=options.rewrite,
                 erase=options.erase,
+                layout=options.layout,
                 patience_s=options.patience,
             ),
             port=options.port,

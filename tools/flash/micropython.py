@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.flash import firmware_file, images, partitions, rom
+from tools.flash import chip_image, firmware_file, images, layout, partitions, rom
 from tools.flash.device import PROMPT_S, Device, DeviceError
 from tools.flash.failures import FlashError, Stage
+from tools.flash.layout import Wish
 from tools.flash.screen import Screen
 
 OLDEST = (1, 28, 0)
@@ -18,7 +19,25 @@ START_S = 20.0
 
 _ABOUT = """
 import sys
-print(repr((sys.platform, tuple(sys.implementation.version[:3]), sys.implementation._machine)))
+slots = 0
+if sys.platform == "esp32":
+    from esp32 import Partition
+    slots = len([1 for p in Partition.find(Partition.TYPE_APP) if p.info()[1] & 0xF0 == 0x10])
+print(repr((sys.platform, tuple(sys.implementation.version[:3]), sys.implementation._machine, slots)))
+"""
+
+# As after the factory reset of the button: who holds the board may pair it, though the cloud knows its former owner.
+_FORGOTTEN = """
+import sys
+if sys.platform == "esp32":
+    from esp32 import NVS
+    kept = NVS("printfarm")
+    try:
+        epoch = kept.get_i32("epoch")
+    except OSError:
+        epoch = 0
+    kept.set_i32("epoch", epoch + 1)
+    kept.commit()
 """
 
 
@@ -29,16 +48,20 @@ class About:
     platform: str
     version: tuple[int, ...]
     machine: str
+    slots: int
+    """For images that come over the air."""
 
-    @property
-    def right(self) -> bool:
-        """Whether the application can run on it. Nothing is written to what is not a chip."""
-        return self.platform != "esp32" or self.version >= OLDEST
+    def right(self, wish: Wish) -> bool:
+        """Whether the application can run on it, laid out as wished. Nothing is written to what is no chip."""
+        laid_out = wish is Wish.KEEP or (wish is Wish.SLOTS) == (self.slots > 1)
+        return self.platform != "esp32" or (self.version >= OLDEST and laid_out)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which image, and when it is written. `keep`: never; `rewrite`: always; `erase`: always, after the whole flash."""
+    """Which image, how laid out, and when it is written. `keep`: never; `rewrite`: always; `erase`: always, after the
+    whole flash.
+    """
 
     cache: Path
     file: Path | None = None
@@ -46,6 +69,7 @@ class Wanted:
     keep: bool = False
     rewrite: bool = False
     erase: bool = False
+    layout: Wish = Wish.KEEP
     patience_s: float = PROMPT_S
 
 
@@ -53,15 +77,17 @@ def ensure(port: str, wanted: Wanted, screen: Screen) -> None:
     """Leave the board at `port` with a MicroPython that answers. FlashError says what to do."""
     about = seen(port, wanted.patience_s)
     always = wanted.rewrite or wanted.erase
-    if about is not None and (about.right or wanted.keep) and not (always and about.platform == "esp32"):
+    if about is not None and (about.right(wanted.layout) or wanted.keep) and not (always and about.platform == "esp32"):
         screen.say(f"MicroPython {'.'.join(map(str, about.version))} on {about.machine}")
         return
     if wanted.keep:
         raise FlashError(
             Stage.NO_MICROPYTHON, "no MicroPython answers on this board; run again without --keep, and one is written"
         )
-    _write(port, wanted, screen)
+    moved = _write(port, wanted, screen)
     about = _await(port)
+    if moved:
+        _forget(port)
     screen.say(f"MicroPython {'.'.join(map(str, about.version))} on {about.machine}")
 
 
@@ -78,11 +104,12 @@ def seen(port: str, patience_s: float = PROMPT_S) -> About | None:
         return None
 
 
-def _write(port: str, wanted: Wanted, screen: Screen) -> None:
+def _write(port: str, wanted: Wanted, screen: Screen) -> bool:
+    """Whether the file system moved."""
     chip = rom.chip(port)
-    screen.say(f"chip {chip}")
+    screen.say(f"chip {chip.name}")
     try:
-        image = images.choose(chip, wanted.variant)
+        image = images.choose(chip.name, wanted.variant)
         if wanted.file is None:
             file, content = image.name, images.fetch(image, wanted.cache).read_bytes()
         else:
@@ -92,11 +119,30 @@ def _write(port: str, wanted: Wanted, screen: Screen) -> None:
     except images.ImageError as error:
         stage = Stage.WRONG_CHIP if "there is no image" in str(error) else Stage.IMAGE
         raise FlashError(stage, str(error)) from error
-    partitions.check(content, chip, file)
-    whole = [partitions.Piece(image.offset, content)]
-    pieces = whole if wanted.erase else partitions.around_nvs(content, image.offset)
-    rom.write(port, chip, pieces, lambda percent: screen.bar(f"writing {file}", percent, 100), erase=wanted.erase)
+    chip_image.check(content, chip.name, file)
+    present = rom.read(port, chip.name, partitions.TABLE, partitions.TABLE_SIZE)
+    plan = layout.plan(content, image.offset, present, wanted.layout, chip.flash, erase=wanted.erase)
+    if plan.slots:
+        screen.say("layout: two slots, so that MicroPython can be updated over the air")
+    if plan.moves:
+        screen.say(
+            "the file system moves: application, Wi-Fi, farm and printers on this board are forgotten and the "
+            "application is installed anew; its identity stays, so pair it again with the same label"
+        )
+    rom.write(port, chip.name, plan.pieces, lambda done: screen.bar(f"writing {file}", done, 100), erase=wanted.erase)
     screen.say(f"wrote {file}")
+    return plan.moves
+
+
+def _forget(port: str) -> None:
+    try:
+        with Device(port) as board:
+            board.run(_FORGOTTEN)
+    except DeviceError as error:
+        raise FlashError(
+            Stage.NO_MICROPYTHON,
+            f"the board stopped answering ({error}); check the cable and run the same command again",
+        ) from error
 
 
 def _await(port: str) -> About:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.flash.failures import FlashError, Stage
@@ -19,6 +20,7 @@ SLOW_BAUD = 115200
 LONGEST_S = 600
 
 CHIP = re.compile(r"(?:Connected to|Chip type:)\s+(ESP32(?:-[A-Z]\d+)?)")
+FLASH = re.compile(r"Detected flash size:\s+(\d+)MB")
 PERCENT = re.compile(rb"(\d+(?:\.\d+)?)%")
 
 _BY_HAND = "hold BOOT, press and let go RESET, let go BOOT, and run the same command again"
@@ -58,18 +60,31 @@ def is_socket(port: str) -> bool:
     return "://" in port
 
 
-def chip(port: str) -> str:
-    """The chip's name as the table of images has it: `esp32s3`. FlashError when it does not answer."""
-    said = _run(
-        port,
-        ["--chip", "auto", "--no-stub", *_resets(port, "no-reset")],
-        ["read-mac"],
-        Stage.NO_SYNC,
-    )
+@dataclass(frozen=True)
+class Chip:
+    """`name` as the table of images has it: `esp32s3`. `flash` is its size in bytes, 0 when it does not say."""
+
+    name: str
+    flash: int
+
+
+def chip(port: str) -> Chip:
+    """What is at the port. FlashError when it does not answer."""
+    said = _run(port, ["--chip", "auto", "--no-stub", *_resets(port, "no-reset")], ["flash-id"], Stage.NO_SYNC)
     found = CHIP.search(said)
     if not found:
         raise FlashError(Stage.NO_SYNC, f"the chip did not say what it is; {_BY_HAND}")
-    return found[1].lower().replace("-", "")
+    size = FLASH.search(said)
+    return Chip(found[1].lower().replace("-", ""), int(size[1]) << 20 if size else 0)
+
+
+def read(port: str, chip_name: str, address: int, size: int) -> bytes:
+    """Some bytes of the flash. FlashError says what to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "read.bin"
+        options = ["--chip", chip_name, *_resets(port, "no-reset"), *(["--no-stub"] if is_socket(port) else [])]
+        _run(port, options, ["read-flash", hex(address), hex(size), str(path)], Stage.NO_SYNC)
+        return path.read_bytes()
 
 
 def write(

@@ -52,6 +52,8 @@ hubs = Table(
     words("target", server_default=""),
     words("reset", server_default=""),
     flag("safe", False),
+    words("image", server_default=""),  # the MicroPython that runs on it
+    maybe_number("image_room"),  # bytes another one may have that comes over the air; 0 = none can
     maybe_words("telemetry"),  # JSON
     maybe_words("telemetry_at"),
     maybe_words("found"),  # JSON: the printers that announce themselves to it

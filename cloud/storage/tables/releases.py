@@ -40,6 +40,7 @@ hub_release_targets = Table(
     words("target"),
     words("manifest"),  # as it is sent: signature, line feed, JSON
     number("size"),  # bytes of all its files
+    words("image", server_default=""),  # version of the MicroPython it brings
     PrimaryKeyConstraint("version", "target"),
 )
 

@@ -11,7 +11,7 @@ import time
 
 import esp32
 import machine
-from esp32 import NVS
+from esp32 import NVS, Partition
 from hub.address import SEARCH_TO
 from hub.board.lamp import Lamp
 from hub.board.radio_esp32 import Radio
@@ -57,10 +57,17 @@ class Board:
     search_to = SEARCH_TO
     stats = False
     safe = False
+    image = "%d.%d.%d" % sys.implementation.version[:3]
+    """The MicroPython that runs."""
+
+    machine: str = sys.implementation._machine  # type: ignore[attr-defined]
+    """The build of it, which knows the board's memory: no other one may take its place."""
+
+    partition = Partition
 
     def __init__(self) -> None:
         self.name = "esp32 " + "".join(["%02x" % b for b in machine.unique_id()])
-        self.target = _target(sys.implementation._machine)  # type: ignore[attr-defined]
+        self.target = _target(self.machine)
         roomy = gc.mem_free() > _ROOMY
         self.max_printers = 6 if roomy else 1
         self.tunnel_window = 32 * 1024 if roomy else 4 * 1024
@@ -76,6 +83,7 @@ class Board:
         self._uptime = 0
         self._ticked = time.ticks_ms()
         self._saved = 0
+        self.image_room = self._image_room()
         self.radio = Radio()
         self._wlan = self.radio.wlan
         self._wifi = Wifi(self.radio)
@@ -111,6 +119,24 @@ class Board:
 
     def heap_free(self) -> None:
         """Not told: the walk over external memory takes long and crashes on some versions."""
+
+    # ---- MicroPython's slots -----------------------------------------------------------------------------------
+
+    def _image_room(self) -> int:
+        """How many bytes another MicroPython may have that comes over the air; 0 where the flash has no slots."""
+        try:
+            here = Partition(Partition.RUNNING)  # type: ignore[arg-type]
+            other = here.get_next_update().info()
+        except OSError:
+            return 0
+        return 0 if other[2] == here.info()[2] else other[3]  # type: ignore[no-any-return]
+
+    def keep_image(self) -> None:
+        """The running MicroPython is a good one: the boot loader stays with it."""
+        try:
+            Partition.mark_app_valid_cancel_rollback()
+        except OSError:
+            pass  # -261 where the flash has no slots
 
     # ---- what survives a reset ---------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ PF_SERIAL    where its console goes meanwhile (serial_unix.py)
 PF_PAGE      the port of the access point's page; without it there is none
 PF_HEALTHY_MS, PF_TRIAL_MS   how long a new release must be healthy, and within which time
 PF_PANEL     a folder: the button is down while it holds a file `button`; the file `light` tells the light's colour
+PF_CHIP      a folder that plays a flash with two slots for MicroPython (partition_unix.py); without it there are none
 PF_ADDRESS   the board's address in its network, by which printers are looked for
 PF_DISCOVERY the UDP port on which printers announce themselves, 2021; 0 = do not listen
 PF_SEARCH    HOST:PORT to which a search for printers is sent
@@ -69,6 +70,15 @@ class Board:
         self.boot_reason = str(self.recall("reason", "")) or "start"
         if self.recall("reason", ""):
             self.remember("reason", "")
+        self.partition = None
+        self.image_room = 0
+        self.image = "%d.%d.%d" % sys.implementation.version[:3]
+        self.machine = "Test board with ESP32S3"
+        chip = os.getenv("PF_CHIP")
+        if chip:
+            from hub.board.partition_unix import Files, start
+
+            self.partition, self.image, self.image_room = start(Files(chip))
         self._started = time.ticks_ms()
         self._radio: "object | None" = None
         self._wifi = None
@@ -105,6 +115,11 @@ class Board:
     def heap_free(self) -> int:
         """Free bytes of the Python heap."""
         return gc.mem_free()
+
+    def keep_image(self) -> None:
+        """The running MicroPython is a good one: the boot loader stays with it."""
+        if self.partition is not None:
+            self.partition.mark_app_valid_cancel_rollback()
 
     # ---- what survives a reset ---------------------------------------------------------------------------------
 

@@ -7366,6 +7366,12 @@ export interface components {
             target: string;
             /** @description Of the device that was paired, as its label shows it; "" = set up by hand. */
             device_id: string;
+            /** @description The MicroPython it runs; "" until it has told. */
+            image: string;
+            /** @description Bytes another one may have that comes over the air; 0 = only a cable brings one, null = it has not told. */
+            image_room: number | null;
+            /** @description The MicroPython that its release is meant for and that only a cable brings it; "" = all is well. */
+            image_by_cable: string;
             sockets: number;
             /** @description 0 until the hub has told. */
             max_printers: number;
@@ -7667,6 +7673,10 @@ export interface components {
             channel: "beta" | "stable";
             /** @description Kinds of board it is for. */
             targets: string[];
+            /** @description Kind of board -> the MicroPython it brings. */
+            images: {
+                [key: string]: string;
+            };
             /** @description Of all hubs, that are offered it by themselves. */
             percentage: number;
             halted: boolean;

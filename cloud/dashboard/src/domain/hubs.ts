@@ -34,7 +34,12 @@ const UPDATES: Record<string, string> = {
   rolled_back: "rolled back",
 };
 
-export const updateWord = (state: string): string => UPDATES[state] ?? state;
+const needsCable = (update: { code: string }): boolean => update.code === "needs_cable";
+export const updateWord = (update: { state: string; code: string }): string =>
+  needsCable(update) ? "needs the cable" : (UPDATES[update.state] ?? update.state);
+/** Why an update did not come about: no fault of it where only a cable would have helped. */
+export const updateTrouble = (update: { code: string; message: string }): string =>
+  needsCable(update) ? update.message : `The update failed: ${update.message}`;
 export const isUpdating = (state: string): boolean => state === "fetching" || state === "testing";
 
 interface Standing {
@@ -61,13 +66,20 @@ interface Health {
 }
 
 /** What wants to be looked after; empty when all is well. The chip's own limits are 80 °C and 20 kB. */
-export function worries(hub: { reset: string; telemetry: Health | null }): string[] {
+export function worries(hub: {
+  reset: string;
+  telemetry: Health | null;
+  image: string;
+  image_by_cable: string;
+}): string[] {
   const { rssi, temperature, heap_low, stall_ms } = hub.telemetry ?? {};
   return [
     rssi != null && rssi < -75 && "Its Wi-Fi is weak: move it closer to the router.",
     temperature != null && temperature > 80 && "It is too hot: give it air.",
     heap_low != null && heap_low < 20_000 && "It is short of memory: give some printers to another hub.",
     stall_ms != null && stall_ms > 1000 && `It stood still for ${(stall_ms / 1000).toFixed(1)} s.`,
+    hub.image_by_cable !== "" &&
+      `Its release is made for MicroPython ${hub.image_by_cable}, and only the cable brings it (make flash); it works with ${hub.image} meanwhile.`,
     isBadReset(hub.reset) && `It started unasked: ${resetWord(hub.reset)}.`,
   ].filter((one) => one !== false);
 }

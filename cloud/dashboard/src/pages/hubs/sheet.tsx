@@ -24,7 +24,15 @@ import { printersQuery } from "../../api/queries";
 import { rolloutQuery, updateHub } from "../../api/releases";
 import type { Hub } from "../../api/types";
 import { duration, moment, size } from "../../domain/format";
-import { isUpdating, resetWord, signalWord, standing, updateWord, worries } from "../../domain/hubs";
+import {
+  isUpdating,
+  resetWord,
+  signalWord,
+  standing,
+  updateTrouble,
+  updateWord,
+  worries,
+} from "../../domain/hubs";
 import { FoundList } from "../../pair/found";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -62,7 +70,8 @@ function Health({ hub }: { hub: Hub }) {
   const told = hub.telemetry;
   const facts: [string, ReactNode][] = [
     ["Firmware", hub.firmware && `${hub.firmware}${hub.board ? ` on ${hub.board}` : ""}`],
-    ["Update", hub.update && `${hub.update.version}: ${updateWord(hub.update.state)}`],
+    ["MicroPython", hub.image],
+    ["Update", hub.update && `${hub.update.version}: ${updateWord(hub.update)}`],
     ["Last start", hub.reset && resetWord(hub.reset)],
     ["Running for", told && duration(told.uptime_ms / 1000)],
     ["Wi-Fi", told?.ssid],
@@ -87,7 +96,7 @@ function Health({ hub }: { hub: Hub }) {
       ))}
       {hub.update?.message && (
         <p className="mb-1 rounded-xl bg-error-soft px-3 py-2 text-sm text-error">
-          The update failed: {hub.update.message}
+          {updateTrouble(hub.update)}
         </p>
       )}
       <dl className="divide-y">

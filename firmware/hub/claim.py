@@ -14,6 +14,13 @@ from shared_protocol import pairing
 LIMIT_MS = 20_000
 PATH = "/hub/v1/claim"
 
+_STRANGER = "not correctly signed"
+"""What Mbed TLS says of a chain that ends at no authority of ours, whatever the time is."""
+
+_NOT_TRUSTED = (
+    "The cloud's certificate is from no authority this hub trusts. If it is your own, flash the hub again with --ca."
+)
+
 
 class ClaimError(Exception):
     """`code` is one of pairing.CODES; `message` the cloud's sentence, or ""."""
@@ -48,7 +55,7 @@ async def claim(setup, content: "dict", telling) -> "dict":  # type: ignore[type
         context = setup.config.trust() if secure else None
     except UntrustedError as error:
         # Not the clock's fault, and nothing that trying again would mend.
-        raise ClaimError("cloud_refused", "The hub cannot trust any cloud: %s. Flash it again with --ca." % error)
+        raise ClaimError("cloud_refused", "The hub cannot trust any cloud: %s. Flash it again." % error)
     for attempt in (1, 2):
         try:
             telling("claiming")
@@ -57,6 +64,8 @@ async def claim(setup, content: "dict", telling) -> "dict":  # type: ignore[type
             )
             break
         except UntrustedError as error:
+            if _STRANGER in str(error):
+                raise ClaimError("cloud_refused", _NOT_TRUSTED)
             if attempt == 2:
                 raise ClaimError("clock", str(error).strip())
             setup.board.doubt_time()

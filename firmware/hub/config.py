@@ -11,6 +11,7 @@ import os
 import tls
 from hub.address import is_loopback, split_url
 from hub.flash import exists, make_folder, write_whole
+from hub.life import rare
 from hub.log import log
 from lib.wire import UntrustedError
 
@@ -190,26 +191,22 @@ class Config:
         write_whole(self.path(_PINS), json.dumps(pins).encode())
 
     def trust(self) -> "tls.SSLContext":
-        """A TLS context for the cloud: its certificate must lead to one of the *.der in the folder.
+        """A TLS context for the cloud: its certificate must lead to a public authority (hub/roots.py) or to one of the
+        *.der in the folder.
 
-        Raises UntrustedError when there is none.
+        Raises UntrustedError when one of those is no certificate.
         """
-        authorities = self.authorities()
-        if not authorities:
-            raise UntrustedError("no authority's certificate (*.der) in the data folder")
         context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
         context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined]
-        try:
-            for der in authorities:
+        with rare("roots") as roots:
+            for der in roots.AUTHORITIES:
                 context.load_verify_locations(der)
-        except ValueError:
-            raise UntrustedError("an authority's file (*.der) in the data folder is no certificate")
-        return context
-
-    def authorities(self) -> "list[bytes]":
-        found = []
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".der"):
                 with open(self.path(name), "rb") as file:
-                    found.append(file.read())
-        return found
+                    der = file.read()
+                try:
+                    context.load_verify_locations(der)
+                except ValueError:
+                    raise UntrustedError("%s in the data folder is no certificate" % name)
+        return context

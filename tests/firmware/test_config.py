@@ -37,7 +37,6 @@ async def test_an_empty_folder_is_a_hub_that_was_not_provisioned(tmp_path: Path)
         """
         config = Config(sys.argv[1] + "/data")
         assert (config.identity, config.networks, config.revision, config.printers) == (None, [], 0, [])
-        assert config.authorities() == []
         """,
         tmp_path,
     )
@@ -163,14 +162,6 @@ async def test_a_pin_goes_when_the_cloud_lifts_or_replaces_it_and_stays_otherwis
         """,
         tmp_path,
     )
-
-
-async def test_authorities_are_the_der_files_of_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "b.der").write_bytes(b"two")
-    (tmp_path / "a.der").write_bytes(b"one")
-    (tmp_path / "c.pem").write_bytes(b"three")
-    out = await run("print(Config(sys.argv[1]).authorities())", tmp_path)
-    assert out == ["[b'one', b'two']"]
 
 
 async def test_a_cut_at_every_flash_operation_leaves_the_old_or_the_new_document() -> None:

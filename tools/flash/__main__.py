@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", type=_host, help="https://… of your cloud, for the label; remembered")
     parser.add_argument("--label", type=Path, metavar="DIR", help="write labels there: SVG, PNG, and a PDF sheet")
     parser.add_argument("--count", type=_count, default=1, help="flash so many boards, one after another")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="authorities of your cloud's certificate (PEM or DER)")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="your own authority, beside the public ones (PEM, DER)")
     parser.add_argument(
         "--firmware", type=Path, metavar="FILE", help="MicroPython image to take instead of downloading"
     )

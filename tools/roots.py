@@ -39,7 +39,7 @@ NAMES = (
 )
 
 _LINE = 24
-_HEAD = '''"""The public authorities that may sign the cloud's certificate, as DER, by tools/roots.py; let go of once loaded."""
+_HEAD = '''"""The public authorities that may sign the cloud's certificate, written by tools/roots.py."""
 
 # fmt: off
 AUTHORITIES: "tuple[bytes, ...]" = (

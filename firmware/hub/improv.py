@@ -25,12 +25,13 @@ class Improv:
     """`info` are four strings: firmware, version, chip, name. `radio` joins and scans; `joined(network)` is called with
     a network that works and returns the address to go on at, or ""; `identify()` makes the hub blink.
 
-    `changed()` is called when `state` or `error` is another.
+    `changed()` is called when `state` or `error` is another, `renamed(name)` when somebody gave a name for the network.
     """
 
     def __init__(self, info: "tuple[str, str, str, str]", radio, joined, identify, locked: bool) -> None:  # type: ignore[no-untyped-def]
         self.info = info
         self.changed = lambda: None
+        self.renamed = _nothing
         self.error = NO_ERROR
         self.hostname = info[3]
         self.state = LOCKED if locked else READY
@@ -124,12 +125,17 @@ class Improv:
                 self.fail(BAD_NAME)
                 return None
             self.hostname = name.decode()
+            self.renamed(self.hostname)
         return [self.hostname]
 
 
+def _nothing(name: str) -> None:
+    pass
+
+
 def _is_hostname(name: bytes) -> bool:
-    """RFC 1123: letters, digits and inner hyphens, at most 63."""
-    if not 0 < len(name) <= 63 or name[0] == 45 or name[-1] == 45:
+    """RFC 1123: letters, digits and inner hyphens; the chip tells the network at most 32."""
+    if not 0 < len(name) <= 32 or name[0] == 45 or name[-1] == 45:
         return False
     return all(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 45 for byte in name)
 

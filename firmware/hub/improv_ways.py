@@ -23,6 +23,8 @@ class ImprovWays:
     def __init__(self, setup, name: str) -> None:  # type: ignore[no-untyped-def]
         self._setup = setup
         self._info = ("PrintFarm", setup.firmware, setup.board.target, name)
+        self._name = setup.board.recall("hostname", "") or name
+        setup.board.rename(self._name)
         self._air = self._machine(locked=True)
         self.ble = ImprovBle(self._air)
         setup.panel.pressed = self._air.authorise
@@ -35,7 +37,10 @@ class ImprovWays:
         return way
 
     def _machine(self, locked: bool) -> Improv:
-        return Improv(self._info, _Radio(self._setup), self._joined, self._identify, locked)
+        machine = Improv(self._info, _Radio(self._setup), self._joined, self._identify, locked)
+        machine.hostname = self._name
+        machine.renamed = self._setup.board.rename
+        return machine
 
     def _identify(self) -> None:
         self._setup.panel.show("identify", _IDENTIFY_MS)

@@ -24,6 +24,7 @@ TRIES = 3
 """A network just joined may need a moment until it carries anything."""
 
 _PAUSE_MS = 2_000
+_REJOIN_MS = 60_000
 _TICK_MS = 100
 
 
@@ -51,6 +52,7 @@ class Setup:
 
         gc.collect()
         tasks = [asyncio.create_task(self._carry(transport)) for transport in transports(self)]
+        tasks.append(asyncio.create_task(self._rejoin()))
         log("setup", "waiting for somebody with the label of %s" % pairing.shown(self.service.device))
         while not self.done.is_set():
             self._beat()
@@ -60,6 +62,22 @@ class Setup:
             await asyncio.sleep_ms(_TICK_MS)
         for task in tasks:
             task.cancel()
+
+    async def _rejoin(self) -> None:
+        """Be in a network that was joined before the restart (Improv keeps it), whenever nobody works with the radio.
+
+        Seldom: looking for a network that is away interrupts the hub's own access point for a moment.
+        """
+        while True:
+            for network in self.config.networks:
+                async with self.turn:
+                    if self.done.is_set() or self.board.radio.connected():
+                        break
+                    if not await self.board.radio.join(network):
+                        log("setup", "in a network again")
+                        break
+                    self.board.radio.leave()
+            await asyncio.sleep_ms(_REJOIN_MS)
 
     def _beat(self) -> None:
         self.board.feed()

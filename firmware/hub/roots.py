@@ -1,4 +1,4 @@
-"""The public authorities that may sign the cloud's certificate, as DER, by tools/roots.py; let go of once loaded."""
+"""The public authorities that may sign the cloud's certificate, written by tools/roots.py."""
 
 # fmt: off
 AUTHORITIES: "tuple[bytes, ...]" = (

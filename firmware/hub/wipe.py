@@ -35,6 +35,7 @@ def _finish(board) -> None:  # type: ignore[no-untyped-def]
             _remove(folder + "/" + name)
     # Raised once however often this is begun anew: the mark knows the number.
     board.remember("epoch", epoch)
+    board.remember("hostname", "")
     discard(folder + "/" + _MARK)
 
 

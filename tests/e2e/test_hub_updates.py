@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cloud.hubs.releases import publish, read_release
 from tests.cloud.api_kit import Cloud, running_cloud
 from tests.cloud.hub_life_kit import Device
+from tests.firmware.tls_servers import certificate
 from tests.tools import chip_images
 from tools import build_firmware
 from tools.build_firmware import compile_module
@@ -82,10 +83,11 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
 
 @asynccontextmanager
 async def plugged_in(
-    cloud: Cloud, folder: Path, workshop: Workshop, *, slots: bool = False
+    cloud: Cloud, folder: Path, workshop: Workshop, *, slots: bool = False, base: str = ""
 ) -> AsyncIterator[tuple[HubProcess, str]]:
     """A paired hub on a mains socket: whenever it resets itself it starts again; one that hangs, its watchdog ends.
 
+    It reaches the cloud at `base`, or where it listens itself, and trusts `localhost`, as after `make flash --ca`.
     `slots`: its flash has two of them for MicroPython, of which the first holds 1.28.0.
     """
     paired = await Device().paired(cloud)
@@ -94,8 +96,9 @@ async def plugged_in(
         (folder / "chip").mkdir()
         (folder / "chip" / "ota_0").write_bytes(chip_images.application("1.28.0", size=40_000))
         quick["PF_CHIP"] = str(folder / "chip")
-    url = cloud.base.replace("http://", "ws://") + "/hub/v1/link"
+    url = (base or cloud.base).replace("http", "ws", 1) + "/hub/v1/link"
     hub = HubProcess(folder / "hub", paired["hub"], paired["key"], url, extra=quick, firmware=workshop.first)
+    (hub.data_dir / "ca-cloud.der").write_bytes(certificate("localhost")[2])
     async with hub:
         board = asyncio.create_task(_board(hub))
         try:

@@ -78,6 +78,9 @@ class WLAN:
 class Network:
     STA_IF, AP_IF, STAT_IDLE, STAT_CONNECTING, STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD = 0, 1, 1000, 1001, 201, 202
     WLAN = WLAN
+    @staticmethod
+    def hostname(name):
+        happened.append(("hostname", name))
 
 stored = {}
 
@@ -341,6 +344,22 @@ async def test_who_comes_by_the_access_point_is_told_from_who_comes_by_the_netwo
         print(board.radio.is_guest(("192.168.4.2", 50000)))
     """
     assert await run(program) == ["[True, False, False]", "True", "False"]
+
+
+async def test_its_name_is_told_to_networks_before_joining_and_after_a_restart() -> None:
+    await run(
+        """
+        board = Board()
+        assert not [one for one in happened if one[0] == "hostname"], "nobody gave it a name"
+        board.rename("shelf-1")
+        assert asyncio.run(board.radio.join({"ssid": "farm", "password": "x"})) == ""
+        told = [one for one in happened if one[0] in ("hostname", "connect")]
+        assert told == [("hostname", "shelf-1"), ("connect", "farm")], told
+        happened.clear()
+        Board()
+        assert ("hostname", "shelf-1") in happened
+        """
+    )
 
 
 async def test_a_dead_radio_is_switched_off_and_on_and_at_last_the_board_is_reset() -> None:

@@ -92,6 +92,8 @@ async def test_who_it_is_what_is_in_range_and_its_name() -> None:
     program = """
 async def main():
     core = machine(locked=False)
+    given = []
+    core.renamed = given.append
     ble = ImprovBle(core)
     async def ask(command, data=b""):
         ble.write(COMMAND, frame(command, data))
@@ -105,6 +107,9 @@ async def main():
     ble.write(COMMAND, frame(5, b"-bad-"))
     await settle()
     print(core.error, core.hostname)
+    ble.write(COMMAND, frame(5, b"x" * 33))
+    await settle()
+    print(core.error, core.hostname, given)
     ble.write(COMMAND, frame(2))
     await settle()
     print(log, ble.read(CAPABLE))
@@ -120,6 +125,7 @@ async def main():
         "(['Farm', '-50', 'WPA2', 'Open', '-70', 'NO'], 0)",
         "(['Hub-7K3Q'], 0) (['shelf-1'], 0) (['shelf-2'], 0)",
         "5 shelf-2",
+        "5 shelf-2 ['shelf-1', 'shelf-2']",
         "['blink'] b'\\x0f'",
         "2",
         "1",

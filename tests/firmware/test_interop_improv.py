@@ -139,6 +139,21 @@ async def test_the_official_client_over_a_serial_line(shelf: Shelf) -> None:
     assert shelf.networks() == [{"ssid": "Farm", "password": "secret123"}]
 
 
+async def test_its_name_and_its_network_are_kept_over_a_restart(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bleak, "get_platform_client_backend_type", lambda: (VirtualClient, "virtual"))
+    async with Air.open(shelf.bridge) as air:
+        client = ImprovBLEClient(*await air.scan())
+        await client.ensure_connected()
+        await shelf.press()
+        assert await client.set_hostname("shelf-1") == "shelf-1"
+        assert await client.provision("Farm", "secret123", None) == PAGE
+    await shelf.hub.kill()
+    mark = shelf.hub.mark
+    await shelf.hub.start()
+    await shelf.hub.wait_for("in a network again", mark=mark)
+    assert json.loads((shelf.hub.data_dir / "nvs.json").read_text())["hostname"] == "shelf-1"
+
+
 async def test_nothing_of_setting_up_is_loaded_by_a_hub_at_work() -> None:
     program = """
 import sys

@@ -23,6 +23,9 @@ from tools import hub
 
 RAW = b"raw REPL; CTRL-B to exit\r\n>"
 
+AT_TERMINAL = 'exec "$@" <"$0" >"$0" 2>&1'
+"""The first terminal that the leader of a session opens hangs up on it when we are gone, however we went."""
+
 RUN = "import main; main.main()"
 
 
@@ -168,7 +171,7 @@ class FlashBoard:
         outer, inner = pty.openpty()
         tty.setraw(inner)
         self._process = subprocess.Popen(
-            hub.command(*(["-i", "-c", RUN] if program else [])),
+            ["sh", "-c", AT_TERMINAL, os.ttyname(inner), *hub.command(*(["-i", "-c", RUN] if program else []))],
             stdin=inner,
             stdout=inner,
             stderr=inner,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from shared_protocol import pairing
@@ -15,6 +20,8 @@ from tools import build_firmware
 from tools.flash import identity, install, selftest
 from tools.flash.device import Device, DeviceError
 from tools.flash.failures import FlashError, Stage
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SMALL = {
     "hub/a.mpy": b"a" * 5000,
@@ -135,3 +142,24 @@ def test_a_board_without_micropython_says_so_soon(tmp_path: Path) -> None:
         port = board.port
     with pytest.raises(DeviceError):
         Device(port, prompt_s=0.5)
+
+
+CUT = """
+import os, pathlib, signal, sys
+from tests.tools.flash_board import FlashBoard
+board = FlashBoard(pathlib.Path(sys.argv[1]))
+(board.flash / "main.py").write_text("import time\\ndef main():\\n print('runs')\\n while True: time.sleep(1)\\n")
+board._begin(program=True)
+board._read_until(b"runs\\n")
+print(board._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_test_that_is_killed_leaves_no_board_running(tmp_path: Path) -> None:
+    cut = subprocess.run(
+        [sys.executable, "-c", CUT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert cut.returncode == -signal.SIGKILL, cut.stderr
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(cut.stdout)).wait(20)  # TimeoutExpired when it lives on

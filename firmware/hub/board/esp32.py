@@ -86,6 +86,7 @@ class Board:
         self.image_room = self._image_room()
         self.radio = Radio()
         self._wlan = self.radio.wlan
+        self.radio.name(self.recall("hostname", ""))
         self._wifi = Wifi(self.radio)
         self._lamp = Lamp(self.data_dir, self.target)
         self.light = self._lamp.set
@@ -157,6 +158,12 @@ class Board:
         else:
             self._nvs.set_blob(name, value.encode())
         self._nvs.commit()
+
+    def rename(self, hostname: str) -> None:
+        """What networks are told from the next joining on, also after a restart; at most 32 characters."""
+        if self.recall("hostname", "") != hostname:
+            self.remember("hostname", hostname)
+        self.radio.name(hostname)
 
     def vitals(self) -> "dict":  # type: ignore[type-arg]
         """What this board knows of itself, as fields of `telemetry`."""

@@ -26,6 +26,11 @@ class Radio:
         self._ap = network.WLAN(network.AP_IF)
         self._returns = False  # the driver goes back by itself to the network it was in
 
+    def name(self, hostname: str) -> None:
+        """What DHCP is told at the next joining; "" leaves it."""
+        if hostname:
+            network.hostname(hostname)
+
     def connected(self) -> bool:
         """Whether there is a network and an address in it."""
         return self.wlan.isconnected()

@@ -139,6 +139,10 @@ class Board:
         self._nvs[name] = value
         write_whole(self.data_dir + "/nvs.json", json.dumps(self._nvs).encode())
 
+    def rename(self, hostname: str) -> None:
+        """What networks are told on a chip; here it is only remembered."""
+        self.remember("hostname", hostname)
+
     def vitals(self) -> "dict":  # type: ignore[type-arg]
         """What this board knows of itself, as fields of `telemetry`."""
         found: "dict" = {}  # type: ignore[type-arg]

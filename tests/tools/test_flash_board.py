@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import signal
@@ -161,5 +160,8 @@ def test_a_test_that_is_killed_leaves_no_board_running(tmp_path: Path) -> None:
         [sys.executable, "-c", CUT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert cut.returncode == -signal.SIGKILL, cut.stderr
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(int(cut.stdout)).wait(20)  # TimeoutExpired when it lives on
+    if psutil.pid_exists(pid := int(cut.stdout)):
+        _, alive = psutil.wait_procs([psutil.Process(pid)], 20)
+        for one in alive:
+            one.kill()
+        assert not alive

@@ -86,7 +86,7 @@ class Board:
         self.image_room = self._image_room()
         self.radio = Radio()
         self._wlan = self.radio.wlan
-        self.radio.name(self.recall("hostname", ""))
+        self.radio.name(self.recall("hostname", ""))  # type: ignore[arg-type]
         self._wifi = Wifi(self.radio)
         self._lamp = Lamp(self.data_dir, self.target)
         self.light = self._lamp.set

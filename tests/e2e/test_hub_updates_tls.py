@@ -82,8 +82,8 @@ async def test_a_hub_with_six_printers_has_the_memory_for_it(cloud: Cloud, tmp_p
         await watched(cloud, len(SIX))
         release = workshop.release("0.2.0", **dict.fromkeys(("config", "session", "commands", "outbox"), _longer))
         await published(cloud, release)
-        one = await shown(cloud, hub_id, at("0.2.0", "good"))
-        assert one["firmware"] == "0.2.0" and not one["safe"]
+        now = await shown(cloud, hub_id, at("0.2.0", "good"))
+        assert now["firmware"] == "0.2.0" and not now["safe"]
         assert not [line for line in hub.lines if "Memory" in line or "too little memory" in line]
         await watched(cloud, len(SIX))
 

@@ -91,6 +91,7 @@ def test_an_empty_chip_becomes_a_hub(tmp_path: Path, firmware: Path) -> None:
         assert first.returncode == 0, first.stdout + first.stderr
         secret = json.loads((board.data / "device.json").read_text())["secret"]
         assert [path.suffix for path in board.data.glob("ca-*")] == [".der"]
+        assert (board.flash / "hub" / "roots.mpy").exists(), "public authorities, beside one's own"
         assert board.starts == 1
         wait_for(board.data / "tries", "0")  # the application was loaded and runs; the second time it is interrupted
         second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)

@@ -19,7 +19,7 @@ setup: ## install everything a developer needs into .venv
 	@$(BIN)/python -m tools.dashboard build
 
 test: setup ## run all tests; ARGS="-k tunnel" to choose
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -q $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 lint: setup ## ruff, mypy for the cloud side and for the firmware, the dashboard's types
 	@$(BIN)/ruff format --check .

@@ -87,3 +87,17 @@ def database(request: pytest.FixtureRequest, databases: Databases, tmp_path: Pat
     url = databases.migrated()
     yield url
     databases.server.drop(url.rsplit("/", 1)[1])
+
+
+FIRST: Final = ("test_api_openapi.py", "e2e", "dashboard", "test_image.py", "test_bench.py")
+"""Files and folders with long tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that at the end of a run on several cores none waits for another."""
+    places = {name: place for place, name in enumerate(FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        return min((places[part] for part in item.path.parts if part in places), default=len(FIRST))
+
+    items.sort(key=place)

@@ -27,13 +27,15 @@ _TRAY = Int(0, 255)
 _PACE = Int(50, 600000)
 _WINDOW = Int(1024, 2**20)
 
-NETWORK = Record(
-    Field("ssid", _NAME),
-    Field("password", _SHORT),  # a secret
+_FIXED = (
     Field("address", Text(18), optional=True),  # 192.168.1.7/24, with gateway and dns; absent = DHCP
     Field("gateway", _ADDRESS, optional=True),
     Field("dns", _ADDRESS, optional=True),
 )
+_SSID = Field("ssid", _NAME)
+NETWORK = Record(_SSID, Field("password", _SHORT), *_FIXED)  # the password is a secret
+# Without a password and an address: the one the hub knows by this name stays as it is.
+_WANTED = Record(_SSID, Field("password", _SHORT, optional=True), *_FIXED)
 
 # ---- commands: name -> arguments --------------------------------------------------------------------------------
 
@@ -89,7 +91,9 @@ HUB_COMMANDS = {
     "logs": _NOTHING,  # result data: {"lines": [...]}, the newest last
     "release": _NOTHING,  # forget owner, key, printers and Wi-Fi; answered before it is done
     "key": Record(Field("key", Text(200, 16))),  # a secret: the key from the next connection on
-    "wifi": Record(Field("networks", ListOf(NETWORK, 4))),  # all the hub should know, tried in this order
+    "wifi": Record(Field("networks", ListOf(_WANTED, 4))),  # all the hub should know, tried in this order
+    # Those it knows: result data {"networks": [{"ssid", "state"}]}, a state of NETWORK_STATES as it was tried last.
+    "networks": _NOTHING,
     "discover": _NOTHING,  # look for printers now; what is found comes as `found`
     # Try a printer that is not configured: result data {"serial", "model", "cert"}, or a code of PROBE_CODES.
     "probe": Record(
@@ -101,6 +105,8 @@ HUB_COMMANDS = {
     # Fetch a release over HTTPS, from /hub/v1/releases/{version}/{target}/, and install it; `update` events tell.
     "update": Record(Field("version", _NAME)),
 }
+
+NETWORK_STATES = ("untried", "joined", "no_network", "wrong_password", "no_address")
 
 PROBE_CODES = ("unreachable", "not_a_printer", "auth_failed", "wrong_serial", "lan_only_off", "developer_mode_off")
 

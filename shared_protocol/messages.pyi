@@ -120,6 +120,7 @@ CONFIG: Record
 COMMANDS: dict[str, Record]
 HUB_COMMANDS: dict[str, Record]
 NETWORK: Record
+NETWORK_STATES: tuple[str, ...]
 FOUND: Record
 EVENTS: dict[str, Record]
 UPDATE_STATES: tuple[str, ...]

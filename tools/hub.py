@@ -152,7 +152,14 @@ class HubProcess:
             write_identity(data_dir, hub_id, key, cloud_url)
 
     @classmethod
-    def unpaired(cls, data_dir: Path, *, heap: str = HEAP, extra: Mapping[str, str] | None = None) -> Self:
+    def unpaired(
+        cls,
+        data_dir: Path,
+        *,
+        heap: str = HEAP,
+        extra: Mapping[str, str] | None = None,
+        firmware: Path | None = None,
+    ) -> Self:
         """A hub as it comes out of its box: it belongs to nobody and waits to be set up. `device_secret` is its label.
 
         `extra` may hold PF_RADIO, PF_BLE and PF_PAGE, see firmware/hub/board/unix.py.
@@ -161,7 +168,7 @@ class HubProcess:
         label = data_dir / "device.json"
         if not label.exists():
             label.write_text(json.dumps({"secret": pairing.base32(secrets.token_bytes(pairing.SECRET_BYTES))}))
-        return cls(data_dir, "", "", "", heap=heap, extra=extra)
+        return cls(data_dir, "", "", "", heap=heap, extra=extra, firmware=firmware)
 
     @property
     def device_secret(self) -> bytes:

@@ -4,8 +4,9 @@ Each is done once per Idempotency-Key where it can be repeated. Success is the h
 did not happen, `no_answer` that it may have.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct, structs
 
 from cloud.accounts.principal import Role
@@ -47,8 +48,9 @@ class NetworkIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Wi-Fi network. Without `address` the hub asks the network for one."""
 
     ssid: Ssid
-    password: Secret
-    """8 to 63 characters, or none for an open network. Written, never given back."""
+    password: Secret | None = None
+    """8 to 63 characters, or "" for an open network. Written, never given back; left out, the network stays as the hub
+    knows it."""
     address: Network4 | None = None
     """With the length of the network's prefix."""
     gateway: Address4 | None = None
@@ -58,6 +60,17 @@ class NetworkIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NetworksIn(Struct, frozen=True, forbid_unknown_fields=True):
     networks: Annotated[list[NetworkIn], Meta(min_length=1, max_length=4)]
     """All that the hub should know, in the order in which it tries them."""
+
+
+class KnownNetwork(Struct, frozen=True):
+    ssid: str
+    state: Literal["untried", "joined", "no_network", "wrong_password", "no_address"]
+    """What became of it when the hub looked for a network last."""
+
+
+class KnownNetworks(Struct, frozen=True):
+    networks: list[KnownNetwork]
+    """In the order in which the hub tries those in range."""
 
 
 class HubLogs(Struct, frozen=True):
@@ -95,6 +108,7 @@ class HubCareApi:
             _command(f"{one}/discover", self.discover),
             Endpoint("GET", f"{one}/logs", self.logs, role="operator", errors=HUB_ERRORS),
             Endpoint("GET", f"{one}/crashes", self.crashes, role="operator"),
+            Endpoint("GET", f"{one}/wifi", self.networks, role="owner", errors=HUB_ERRORS),
             Endpoint("PUT", f"{one}/wifi", self.wifi, role="owner", errors=HUB_ERRORS),
             Endpoint("POST", f"{one}/rotate-key", self.rotate_key, role="owner", errors=HUB_ERRORS),
             Endpoint("POST", f"{one}/release", self.release, role="owner", errors=HUB_ERRORS),
@@ -123,8 +137,15 @@ class HubCareApi:
         found = await call.store.read(lambda tx: queries.crashes(tx, hub_id))
         return CrashList([CrashOut(**structs.asdict(crash)) for crash in found], len(found))
 
+    async def networks(self, call: Call, hub_id: Id) -> KnownNetworks:
+        """The Wi-Fi networks that a hub knows, asked of it now; without their passwords."""
+        return msgspec.convert(await self._care.tell(call.store, hub_id, "networks"), KnownNetworks)
+
     async def wifi(self, call: Call, hub_id: Id, body: NetworksIn) -> HubAnswer:
-        """Tell a hub the networks it should know, instead of those it knows."""
+        """Tell a hub the networks it should know, instead of those it knows.
+
+        It stays where it is until that network is lost or it starts anew.
+        """
         await self._care.get(call.store, hub_id)  # before the body is looked at: to strangers there is no such hub
         networks = [_network(one, n) for n, one in enumerate(body.networks)]
         await self._care.tell(call.store, hub_id, "wifi", {"networks": networks})
@@ -161,6 +182,11 @@ def _command(path: str, handler: Handler, role: Role = "operator") -> Endpoint:
 
 
 def _network(network: NetworkIn, n: int) -> dict[str, str]:
+    if network.password is None:
+        if network.address or network.gateway or network.dns:
+            sentence = "A fixed address goes with the network's password: give that too."
+            raise ApiError(422, "invalid", sentence, details={"path": f"$.networks[{n}].password"})
+        return {"ssid": network.ssid}
     password = network.password.reveal()
     if (password and not 8 <= len(password) <= MAX_PASSWORD) or not password.isprintable():
         sentence = f"A Wi-Fi password has 8 to {MAX_PASSWORD} printable characters, or none - at $.networks[{n}]"

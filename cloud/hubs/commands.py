@@ -13,8 +13,8 @@ from typing import Any, Final
 from cloud.hubs.cleaning import cleaned
 from cloud.printing.asks import Answer, CommandAsk
 from shared_protocol import codec
-from shared_protocol.messages import BY_KIND
-from shared_protocol.schema import Field, ListOf, ProtocolError, Record, Text
+from shared_protocol.messages import BY_KIND, NETWORK_STATES
+from shared_protocol.schema import Choice, Field, ListOf, ProtocolError, Record, Text
 
 GRACE_S: Final = 12.0
 """After its time a command is not begun any more, but one begun in time may still wait 10 s for the printer's word."""
@@ -29,6 +29,9 @@ NOT_UNDERSTOOD: Final = Answer(ok=False, code="broken", message="The hub's answe
 
 RESULT_DATA: Final = {
     "logs": Record(Field("lines", ListOf(Text(1000), 2000))),
+    "networks": Record(
+        Field("networks", ListOf(Record(Field("ssid", Text(32, 1)), Field("state", Choice(NETWORK_STATES))), 4))
+    ),
     "probe": Record(Field("serial", Text(32)), Field("model", Text(32)), Field("cert", Text(64), optional=True)),
 }
 """What the answers to commands to the hub itself bring along; of any other, `data` stays behind."""

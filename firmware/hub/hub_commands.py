@@ -84,13 +84,26 @@ async def _key(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untype
 async def _wifi(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untyped-def]
     if not args["networks"]:
         return failed("invalid", "A hub without any network would never be heard of again.")
+    known = {network["ssid"]: network for network in app.config.networks}
+    wanted = []
+    for network in args["networks"]:
+        ssid = network["ssid"]
+        if "password" not in network and ssid not in known:
+            return failed("invalid", "The hub does not know the network %s: give its password." % ssid)
+        wanted.append(network if "password" in network else known[ssid])
     try:
-        app.config.store_networks(args["networks"])
+        app.config.store_networks(wanted)
     except OSError as error:
         log("config", "networks are not stored: %r" % error)
         return failed("rejected", "The hub's flash takes nothing; the networks stay as they were.")
     # Those in use stay until they are lost: a mistyped one must not cut the line it came by.
     return _done()
+
+
+async def _networks(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untyped-def]
+    states = app.board.network_states()
+    names = [network["ssid"] for network in app.config.networks]
+    return _done({"networks": [{"ssid": ssid, "state": states.get(ssid, "untried")} for ssid in names]})
 
 
 async def _discover(app, args: "dict") -> "dict":  # type: ignore[type-arg, no-untyped-def]
@@ -116,6 +129,7 @@ _OWN = {
     "logs": _logs,
     "key": _key,
     "wifi": _wifi,
+    "networks": _networks,
     "discover": _discover,
     "probe": _probe,
 }

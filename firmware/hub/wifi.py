@@ -24,12 +24,15 @@ SENTENCES = {
 
 
 class Wifi:
-    """The networks of one board. `drops` counts the times a network was lost."""
+    """The networks of one board. `drops` counts the times a network was lost; `states` has, by name, what became of
+    the last attempt: "joined" or a code of SENTENCES.
+    """
 
     def __init__(self, radio) -> None:  # type: ignore[no-untyped-def]
         self._radio = radio
         self._joined = False
         self.drops = 0
+        self.states: "dict[str, str]" = {}
 
     async def ensure(self, networks: "list[dict]", give_up) -> None:  # type: ignore[type-arg, no-untyped-def]
         """Return when the board is in one of the networks. Those in range are tried first, in the order given.
@@ -43,15 +46,16 @@ class Wifi:
             self.drops += 1
             log("wifi", "the network is lost")
         wait, rounds = LEAST_MS, 0
-        told: "dict[str, str]" = {}
+        states = self.states = {}
         while True:
             for network in await self._in_order(networks):
                 code = await self._radio.join(network)
                 if not code:
                     self._joined = True
+                    states[network["ssid"]] = "joined"
                     return
-                if told.get(network["ssid"]) != code:
-                    told[network["ssid"]] = code
+                if states.get(network["ssid"]) != code:
+                    states[network["ssid"]] = code
                     log("wifi", "%s %s" % (network["ssid"], SENTENCES[code]))
             rounds += 1
             if rounds % PATIENCE == 0:

@@ -132,9 +132,20 @@ async def test_wifi_networks_reach_the_hub_and_their_passwords_nobody_else(cloud
         [], [{"ssid": "", "password": ""}], [{"ssid": "x", "password": "short"}],
         [{"ssid": "x", "password": "nul\0" * 5}],
         [{"ssid": "x", "password": "", "dns": "1.1.1.1"}], [{"ssid": "x", "password": "", "address": "10.0.0.300/24"}],
-        [{"ssid": "x", "password": ""}] * 5,
+        [{"ssid": "x", "password": ""}] * 5, [{"ssid": "x", "address": "10.0.0.7/24"}],
     ):  # fmt: skip
         assert await cloud.owner.refused("PUT", path_of(paired, "wifi"), {"networks": wrong}) == (422, "invalid")
+
+
+@SQLITE
+async def test_known_networks_are_asked_of_the_hub_and_kept_without_their_passwords(cloud: Cloud, paired: JSON) -> None:
+    known = [{"ssid": "Farm", "state": "joined"}, {"ssid": "Hall", "state": "wrong_password"}]
+    answers: dict[str, JSON | None] = {"networks": {"ok": True, "data": {"networks": known}}}
+    async with living(cloud, paired["hub"], paired["key"], answers) as hub:
+        assert await cloud.owner.ok("GET", path_of(paired, "wifi")) == {"networks": known}
+        wanted = [{"ssid": "Farm"}, {"ssid": "New", "password": "long enough"}]
+        await cloud.owner.ok("PUT", path_of(paired, "wifi"), {"networks": wanted})
+        assert hub.told[-1]["args"]["networks"] == wanted
 
 
 # ---- keys and endings

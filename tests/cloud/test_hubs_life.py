@@ -50,7 +50,7 @@ async def test_a_command_to_the_hub_itself_names_no_printer(cloud: HubCloud) -> 
 
 async def test_what_a_printer_is_told_a_hub_is_not(cloud: HubCloud) -> None:
     async with cloud.connected():
-        for name, args in (("pause", {}), ("identify", {"seconds": 0}), ("wifi", {"networks": [{"ssid": "x"}]})):
+        for name, args in (("pause", {}), ("identify", {"seconds": 0}), ("wifi", {"networks": [{"password": "x"}]})):
             assert (await asking(cloud, name, **args)).code == "invalid"
 
 

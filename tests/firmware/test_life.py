@@ -63,6 +63,13 @@ async def test_networks_are_stored_and_at_least_one_is_left(cloud: FakeCloud, hu
     networks = [{"ssid": "Farm", "password": "secret123"}, {"ssid": "Hall", "password": "", "address": "10.0.0.7/24"}]
     assert (await order(link, "u2", "wifi", networks=networks))["ok"]
     assert json.loads((hub.data_dir / "networks.json").read_text()) == {"networks": networks}
+    kept = [{"ssid": "Hall"}, {"ssid": "Farm"}, {"ssid": "New", "password": "long enough"}]
+    assert (await order(link, "u3", "wifi", networks=kept))["ok"]
+    assert json.loads((hub.data_dir / "networks.json").read_text())["networks"] == [*networks[::-1], kept[2]]
+    result = await order(link, "u4", "wifi", networks=[{"ssid": "Elsewhere"}])
+    assert (result["ok"], result["code"]) == (False, "invalid") and "Elsewhere" in result["message"]
+    result = await order(link, "u5", "networks")
+    assert result["data"]["networks"] == [{"ssid": one["ssid"], "state": "untried"} for one in kept]
     assert "secret123" not in "".join(hub.lines)
 
 

@@ -190,6 +190,10 @@ class Board:
         """How often a network was lost since the start."""
         return self._wifi.drops
 
+    def network_states(self) -> "dict[str, str]":
+        """What became of the last attempt at each network, by its name (hub/wifi.py)."""
+        return self._wifi.states
+
     def connected(self) -> bool:
         """Whether there is a network."""
         return self._wlan.isconnected()

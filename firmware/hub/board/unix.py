@@ -175,6 +175,10 @@ class Board:
                 self._wifi = Wifi(self.radio)  # type: ignore[assignment]
             await self._wifi.ensure(networks, self.reset)  # type: ignore[attr-defined]
 
+    def network_states(self) -> "dict[str, str]":
+        """What became of the last attempt at each network, by its name (hub/wifi.py)."""
+        return self._wifi.states if self._wifi is not None else {}
+
     def connected(self) -> bool:
         """Whether there is a network."""
         return True

@@ -1,4 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { useRef } from "react";
 import { toast } from "sonner";
 import type { PrinterView } from "../live/types";
 import { answer, api } from "./client";
@@ -20,19 +21,31 @@ interface ActionOptions<In, Out> {
   done?: (result: Out, input: In) => void;
 }
 
-/** A mutation that says what went wrong in a toast and refreshes what it changed. */
+/**
+ * A mutation that says what went wrong in a toast and refreshes what it changed. The same is not done again while it is
+ * under way: the second click of a double click comes before the button is drawn as busy.
+ */
 export function useAction<In = void, Out = unknown>(
   run: (input: In) => Promise<Out>,
   options: ActionOptions<In, Out> = {},
 ) {
-  return useMutation({
+  const underWay = useRef(new Set<In>());
+  const mutation = useMutation({
     mutationFn: run,
     onError: (error) => toast.error(sentence(error)),
     onSuccess: (result, input) => options.done?.(result, input),
-    onSettled: () => {
+    onSettled: (_result, _error, input) => {
+      underWay.current.delete(input);
       for (const key of options.stale ?? []) void queryClient.invalidateQueries({ queryKey: [key] });
     },
   });
+  const mutate: typeof mutation.mutate = (...given) => {
+    const input = given[0] as In;
+    if (underWay.current.has(input)) return;
+    underWay.current.add(input);
+    mutation.mutate(...given);
+  };
+  return { ...mutation, mutate };
 }
 
 export const printerActions = ["clear", "connect", "disconnect", "trust", "pause", "resume", "stop"] as const;

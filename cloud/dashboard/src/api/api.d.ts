@@ -3752,10 +3752,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The Wi-Fi networks that a hub knows, asked of it now; without their passwords
+         * @description The Wi-Fi networks that a hub knows, asked of it now; without their passwords.
+         */
+        get: operations["hubs_networks"];
         /**
          * Tell a hub the networks it should know, instead of those it knows
-         * @description Tell a hub the networks it should know, instead of those it knows.
+         * @description It stays where it is until that network is lost or it starts anew.
          */
         put: operations["hubs_wifi"];
         post?: never;
@@ -7504,6 +7508,20 @@ export interface components {
             text: string;
             received_at: string;
         };
+        /** KnownNetworks */
+        KnownNetworks: {
+            /** @description In the order in which the hub tries those in range. */
+            networks: components["schemas"]["KnownNetwork"][];
+        };
+        /** KnownNetwork */
+        KnownNetwork: {
+            ssid: string;
+            /**
+             * @description What became of it when the hub looked for a network last.
+             * @enum {unknown}
+             */
+            state: "joined" | "no_address" | "no_network" | "untried" | "wrong_password";
+        };
         /** NetworksIn */
         NetworksIn: {
             /** @description All that the hub should know, in the order in which it tries them. */
@@ -7515,8 +7533,11 @@ export interface components {
          */
         NetworkIn: {
             ssid: string;
-            /** @description 8 to 63 characters, or none for an open network. Written, never given back. */
-            password: string;
+            /**
+             * @description 8 to 63 characters, or "" for an open network. Written, never given back; left out, the network stays as the hub knows it.
+             * @default null
+             */
+            password?: string | null;
             /**
              * @description With the length of the network's prefix.
              * @default null
@@ -29212,6 +29233,91 @@ export interface operations {
             };
             /** @description Not possible right now. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    hubs_networks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownNetworks"];
+                };
+            };
+            /** @description Nobody is logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The person logged in, or the page, may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The thing is not in a state in which this can be done. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The printer or its hub refused or failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Not possible right now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description The printer or its hub did not answer in time. */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -20,6 +20,25 @@ export const rolloutQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** A release of the firmware, and how it goes on all hubs of the installation: /api/hub-releases/. */
+export interface Release {
+  version: string;
+  channel: Rollout["channel"];
+  percentage: number;
+  halted: boolean;
+  halted_why: string;
+  notes: string;
+  under_way: number;
+  good: number;
+  failed: number;
+}
+
+export const releasesQuery = queryOptions({
+  queryKey: ["hub-releases"],
+  queryFn: () => call<{ items: Release[] }>("GET", "/api/hub-releases/"),
+  staleTime: 60_000,
+});
+
 export const changeRollout = (
   now: Rollout,
   change: Partial<Pick<Rollout, "channel" | "percentage">>,

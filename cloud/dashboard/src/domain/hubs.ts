@@ -14,10 +14,14 @@ const RESETS: Record<string, string> = {
   brownout: "the power supply is too weak",
   watchdog: "it hung, and was started anew",
   crash: "its program failed, and was started anew",
-  software: "it was told to restart",
+  restart: "it was told to restart",
+  paired: "it was paired",
+  wifi: "no Wi-Fi could be joined for long",
   update: "it was updated",
-  button: "somebody pressed reset",
-  deep_sleep: "it woke up",
+  reset: "somebody pressed reset",
+  sleep: "it woke up",
+  soft: "it started over by itself",
+  unknown: "the board does not tell why",
 };
 
 /** Why a hub started last. */
@@ -41,6 +45,17 @@ export const updateWord = (update: { state: string; code: string }): string =>
 export const updateTrouble = (update: { code: string; message: string }): string =>
   needsCable(update) ? update.message : `The update failed: ${update.message}`;
 export const isUpdating = (state: string): boolean => state === "fetching" || state === "testing";
+
+const NETWORKS: Record<string, string> = {
+  joined: "In use",
+  untried: "Not tried yet",
+  no_network: "Not in range when it looked last",
+  wrong_password: "Refuses the password: remove it and add it with the right one",
+  no_address: "Gave the hub no address",
+};
+
+/** What became of a network that a hub knows. */
+export const networkWord = (state: string): string => NETWORKS[state] ?? state.replaceAll("_", " ");
 
 interface Standing {
   online: boolean;

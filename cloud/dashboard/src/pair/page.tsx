@@ -146,7 +146,8 @@ function Pairer({ memory, onChange }: { memory: Memory; onChange: (memory: Memor
       setReady({ at: "loading" });
       prepare({ label, ...(known && { pairing: known }) }, reset).then(
         (next) => {
-          if (next === "login") return window.location.assign("/login?next=/p");
+          if (next === "login")
+            return window.location.assign(`/login?next=${encodeURIComponent(`/p${window.location.search}`)}`);
           if (next.at === "ready") remember({ label, pairing: next.pairing });
           setReady(next);
         },

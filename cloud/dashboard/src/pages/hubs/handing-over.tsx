@@ -1,6 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
-import { toast } from "sonner";
 import { useAction } from "../../api/actions";
 import { answer, api } from "../../api/client";
 import { sentence } from "../../api/errors";
@@ -12,13 +11,13 @@ import { Confirm, Dialog } from "../../ui/dialog";
 import { Problem } from "../../ui/feedback";
 import { SelectField, TextField } from "../../ui/field";
 
-interface OfHub {
+export interface OfHub {
   hub: Hub;
   onClose: () => void;
 }
 
 /** A form in a dialog, with what went wrong beneath. */
-function Frame({
+export function Frame({
   title,
   action,
   busy,
@@ -83,57 +82,6 @@ export function RenameHub({ hub, onClose }: OfHub) {
         maxLength={64}
         defaultValue={hub.name}
         autoComplete="off"
-      />
-    </Frame>
-  );
-}
-
-export function ChangeWifi({ hub, onClose }: OfHub) {
-  const save = useAction(
-    (network: { ssid: string; password: string }) =>
-      answer(
-        api.PUT("/api/hubs/{id}/wifi", { params: { path: { id: hub.id } }, body: { networks: [network] } }),
-      ),
-    {
-      stale: ["hubs"],
-      done: () => {
-        toast.success(`${hub.name} tries the network now. If it does not work, it goes back.`);
-        onClose();
-      },
-    },
-  );
-  return (
-    <Frame
-      title={`Wi-Fi of ${hub.name}`}
-      action="Change the Wi-Fi"
-      busy={save.isPending}
-      error={save.error}
-      onSubmit={(data) =>
-        save.mutate({ ssid: String(data.get("ssid")), password: String(data.get("password")) })
-      }
-      onClose={onClose}
-    >
-      <p className="text-sm text-ink-soft">
-        The hub goes back to {hub.telemetry?.ssid || "its present network"} when the new one does not lead
-        here.
-      </p>
-      <TextField
-        label="Wi-Fi name"
-        name="ssid"
-        required
-        maxLength={32}
-        autoComplete="off"
-        autoCapitalize="none"
-        spellCheck={false}
-      />
-      <TextField
-        label="Wi-Fi password"
-        name="password"
-        type="password"
-        minLength={8}
-        maxLength={64}
-        autoComplete="off"
-        hint="Leave it empty for an open network."
       />
     </Frame>
   );

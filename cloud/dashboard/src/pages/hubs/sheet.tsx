@@ -38,13 +38,14 @@ import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { useNow } from "../../ui/now";
 import { StateBadge } from "../../ui/state";
-import { ChangeWifi, MovePrinters, ReleaseHub, RenameHub, ReplaceHub } from "./handing-over";
+import { MovePrinters, ReleaseHub, RenameHub, ReplaceHub } from "./handing-over";
 import { RemoveHub, RenewKey } from "./keys";
 import { Crashes, HubLogs } from "./printed";
+import { HubWifi } from "./wifi";
 
 const DIALOGS = {
   rename: RenameHub,
-  wifi: ChangeWifi,
+  wifi: HubWifi,
   logs: HubLogs,
   crashes: Crashes,
   move: MovePrinters,

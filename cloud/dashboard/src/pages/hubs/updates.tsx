@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { useId } from "react";
 import { useAction } from "../../api/actions";
-import { queryClient } from "../../api/queries";
-import { changeRollout, type Rollout, rolloutQuery } from "../../api/releases";
+import { hubsQuery, queryClient } from "../../api/queries";
+import { changeRollout, type Release, type Rollout, releasesQuery, rolloutQuery } from "../../api/releases";
 import { Problem } from "../../ui/feedback";
 import { inputClass } from "../../ui/field";
 import { Section } from "../../ui/section";
 
 const SHARES = [0, 10, 25, 50, 100];
+const SHOWN = 5;
 
 const shareWord = (share: number): string => {
   if (share === 0) return "none by themselves";
@@ -57,16 +58,55 @@ function Choice({ now }: { now: Rollout }) {
   );
 }
 
+/** How far a release has come, over all hubs. */
+function progress(release: Release): string {
+  if (release.halted) return `Stopped: ${release.halted_why}`;
+  return [
+    release.percentage < 100 && `offered to ${release.percentage} % of all hubs so far`,
+    release.under_way > 0 && `${release.under_way} at it`,
+    release.good > 0 && `installed on ${release.good}`,
+    release.failed > 0 && `failed on ${release.failed}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** The newest releases, with the farm's hubs that run each. */
+function Releases({ channel }: { channel: Rollout["channel"] }) {
+  const releases = useQuery(releasesQuery).data?.items ?? [];
+  const hubs = useQuery(hubsQuery).data?.items ?? [];
+  const mine = releases.filter((one) => channel === "beta" || one.channel === "stable").slice(0, SHOWN);
+  return (
+    <ul aria-label="Releases" className="mt-5 divide-y">
+      {mine.map((one) => {
+        const on = hubs.filter((hub) => hub.firmware === one.version).map((hub) => hub.name);
+        return (
+          <li key={one.version} className="grid gap-0.5 py-3 text-sm">
+            <p className="num flex flex-wrap gap-x-3 text-[0.9375rem]">
+              <span className="font-medium">{one.version}</span>
+              {one.channel === "beta" && <span className="text-ink-soft">beta</span>}
+              <span className={one.halted ? "text-error" : "text-ink-soft"}>{progress(one)}</span>
+            </p>
+            {one.notes && <p className="break-words">{one.notes}</p>}
+            <p className="text-ink-soft">
+              {on.length > 0 ? `Runs on ${on.join(", ")}` : "On none of your hubs"}
+            </p>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
 /** How the farm's hubs get new firmware; nothing where no releases are published. */
 export function Updates() {
   const now = useQuery(rolloutQuery).data;
-  if (!now || Object.keys(now.offered).length === 0) return null;
-  const newest = [...new Set(Object.values(now.offered))].sort().at(-1);
+  if (!now || (Object.keys(now.offered).length === 0 && !now.halted)) return null;
   return (
     <div className="mt-8 max-w-4xl">
       <Section
         title="Firmware updates"
-        text={`The newest release is ${newest}. A hub takes it while no file is on its way to a printer, and goes back by itself when the new one does not work.`}
+        text="A hub takes a release while no file is on its way to a printer, and goes back by itself when the new one does not work."
       >
         {now.halted && (
           <div className="mb-3">
@@ -76,6 +116,7 @@ export function Updates() {
           </div>
         )}
         <Choice now={now} />
+        <Releases channel={now.channel} />
       </Section>
     </div>
   );

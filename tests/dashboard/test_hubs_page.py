@@ -92,8 +92,8 @@ async def test_a_release_is_offered_and_the_farm_chooses_how(desk: Desk, farm: F
     await page.goto("/hubs")
     section = page.locator("section", has=page.get_by_role("heading", name="Firmware updates"))
     await expect(section).to_contain_text("9.9.9")
-    await section.get_by_label("Releases").select_option("beta")
-    await expect(section.get_by_label("Releases")).to_have_value("beta")
+    await section.get_by_role("combobox", name="Releases").select_option("beta")
+    await expect(section.get_by_role("combobox", name="Releases")).to_have_value("beta")
     await section.get_by_label("Updated").select_option("25")
     await expect(section.get_by_label("Updated")).to_have_value("25")
     assert await desk.axe() == []

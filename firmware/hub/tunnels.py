@@ -81,7 +81,12 @@ class Tunnels:
     async def _begin(self, number: int, host: str, message: "dict") -> None:  # type: ignore[type-arg]
         code = rare("tunnel")
         try:
-            tunnel = code.__enter__().Tunnel(self, number, message["window"])
+            module = code.__enter__()
+            try:
+                tunnel = module.Tunnel(self, number, message["window"])
+            except MemoryError:
+                code.__exit__(None, None, None)
+                raise
         except MemoryError:
             await self._refuse(number, "no_socket", "no memory for a tunnel")
             return

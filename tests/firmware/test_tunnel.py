@@ -443,3 +443,34 @@ ring.clear()
 assert ring.used == 0 and len(buffers._free) == 3
 """
     await run_code(program, heap="2M")
+
+
+async def test_a_tunnel_for_which_there_is_no_memory_leaves_none_of_its_code_behind() -> None:
+    """On a small board the module is let go of when nobody uses it; a refusal must not count as a use for ever."""
+    finished = await run_code(
+        """
+import asyncio, sys
+import hub.life
+import hub.tunnel
+from hub.tunnels import Buffers, Tunnels
+
+hub.life.TIGHT = True
+sent = []
+
+async def send(text):
+    sent.append(text)
+
+def none(*_):
+    raise MemoryError
+
+hub.tunnel.Tunnel = none
+
+async def main():
+    tunnels = Tunnels(send, send, lambda printer: "127.0.0.1", lambda: 1, Buffers(4096, 1))
+    await tunnels.open({"tunnel": 1, "printer": "p", "port": 990, "window": 4096})
+
+asyncio.run(main())
+print("no_socket" in str(sent), "hub.tunnel" in sys.modules)
+"""
+    )
+    assert finished.out.split() == ["True", "False"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 import tempfile
@@ -18,11 +17,10 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
-from shared_protocol import pairing
 from tools import dashboard
 from tools.farm import farm as farms
 from tools.farm.cloud import free_port
-from tools.hub import HubProcess
+from tools.farm.new_hub import NewHub
 from tools.sample_file import PRESETS
 from tools.virtual_printer.harness import VirtualFarm, may_use_standard_ports
 from tools.virtual_printer.spec import PrinterSpec, TraySpec
@@ -57,7 +55,7 @@ PRINTERS = (
 )
 
 # What the second hub finds: a network to join, and a printer that announces itself.
-WIFI = ("Workshop", "printfarm")
+WIFI, WIFI_PASSWORD = "Workshop", "printfarm"
 FOUND = PrinterSpec(
     model="A1 mini", name="Door", access_code="12345678", speed=SPEED, trays=[TraySpec("PLA", "C12E1F")]
 )
@@ -92,29 +90,19 @@ async def populate(farm: farms.Farm) -> str:
     return jobs[0]
 
 
-def air(folder: Path) -> Path:
-    """What the second hub sees of Wi-Fi, as `firmware/hub/board/radio_unix.py` reads it."""
-    ssid, password = WIFI
-    folder.mkdir()
-    path = folder.resolve() / "radio.json"
-    path.write_text(json.dumps([{"ssid": ssid, "password": password, "dhcp": True}]))
-    return path
-
-
-async def boxed_hub(stack: contextlib.AsyncExitStack, folder: Path, page: int) -> str:
-    """Switch on a hub that belongs to nobody, with its own page on port `page`; returns its label."""
-    extra = {"PF_RADIO": str(air(folder)), "PF_PAGE": str(page)}
+async def switch_on(boxed: NewHub, stack: contextlib.AsyncExitStack) -> None:
+    """Plug in the hub that belongs to nobody; where this user may, a printer is there that announces itself to it."""
+    extra = {}
     if may_use_standard_ports():
         port = free_port()
         extra["PF_DISCOVERY"] = str(port)
         announced = VirtualFarm.start([FOUND], standard_ports=True, announce=f"127.0.0.1:{port}", announce_interval=1.0)
         await stack.enter_async_context(announced)
-    hub = HubProcess.unpaired(folder, extra=extra)
+    hub = boxed.process(extra=extra)
     hub.restarts = True  # as a board does once it is paired
     await hub.start()
     stack.push_async_callback(hub.stop)
     await hub.wait_for("page on")
-    return pairing.base32(hub.device_secret)
 
 
 async def run(folder: Path, port: int) -> None:
@@ -127,25 +115,24 @@ async def run(folder: Path, port: int) -> None:
     say("building the dashboard")
     await asyncio.to_thread(dashboard.build)
     say("starting cloud, hubs and virtual printers")
-    page = free_port()
-    settings = {"PRINTFARM_HUB_PAGE": f"http://127.0.0.1:{page}/"}
+    boxed = NewHub(folder / "boxed", {WIFI: WIFI_PASSWORD})
+    settings = {"PRINTFARM_HUB_PAGE": f"{boxed.page}/"}
     async with contextlib.AsyncExitStack() as stack:
         whole = farms.start(folder, PRINTERS, port=port, settings=settings)
         farm = await unless(stop, asyncio.create_task(stack.enter_async_context(whole)))
         if farm is None:
             return
         job = await populate(farm)
-        label = await unless(stop, asyncio.create_task(boxed_hub(stack, folder / "boxed", page)))
+        await unless(stop, asyncio.create_task(switch_on(boxed, stack)))
         async with farm.api.live() as live:
             printing = asyncio.create_task(live.until(lambda now: now.jobs.get(job, {}).get("status") == "printing"))
             await unless(stop, printing)
         if not stop.is_set():
             say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C ends it")
             print(f"\n  Dashboard  {farm.cloud.url}\n  E-mail     {farms.EMAIL}\n  Password   {farm.password}\n")
-            print(f"  A second hub waits to be paired; its label says\n             {farm.cloud.url}/p#{label}")
-            print(
-                f"  Go on without Bluetooth; Wi-Fi {WIFI[0]}, password {WIFI[1]}, printer's code {FOUND.access_code}\n"
-            )
+            print(f"  A second hub waits to be paired; its label says\n             {farm.cloud.url}/p#{boxed.label}")
+            print(f"  Go on without Bluetooth. Wi-Fi {WIFI}, password {WIFI_PASSWORD}; the found printer's", end=" ")
+            print(f"access code is {FOUND.access_code}\n")
             print(f"DEMO READY {farm.cloud.url} {farms.EMAIL} {farm.password}", flush=True)
             await stop.wait()
         say("stopping")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tools.demo import FOUND, PRINTERS, WIFI
+from tools.demo import FOUND, PRINTERS, WIFI, WIFI_PASSWORD
 from tools.virtual_printer.harness import may_use_standard_ports
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -68,8 +68,8 @@ async def test_the_demo_can_be_tried(browser: Browser, built: Path) -> None:
         async with context.expect_page() as opened:
             await page.get_by_role("link", name="Open the hub's page").click()
         hub = await opened.value
-        await hub.get_by_label("Wi-Fi network").select_option(WIFI[0])
-        await hub.get_by_label("Password", exact=True).fill(WIFI[1])
+        await hub.get_by_label("Wi-Fi network").select_option(WIFI)
+        await hub.get_by_label("Password", exact=True).fill(WIFI_PASSWORD)
         await hub.get_by_role("button", name="Connect").click()
         await expect(page.get_by_role("heading", name="The hub is connected")).to_be_visible(timeout=30_000)
         printers = list(PRINTERS)

@@ -211,7 +211,7 @@ def _responses(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
 def _possible_errors(endpoint: Endpoint) -> set[int]:
     statuses = {*endpoint.errors, 503}
     if endpoint.role != PUBLIC:
-        statuses |= {401, 403}
+        statuses |= {401, 403, 429}  # whose address sent too many keys that are none has to wait, wherever it asks
     if endpoint.method != "GET":
         statuses |= {403}
     if endpoint.path_types:

@@ -34,7 +34,7 @@ _STATUS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("unknown_command", "broken"), 502),
     **dict.fromkeys((*PROBE_CODES, "locked", "invalid"), 422),
 }
-_BUTTON: Final = "Delete it here, and hold its button for ten seconds: then it has forgotten everything."
+_BUTTON: Final = "Remove it here, and hold its button for ten seconds: then it has forgotten everything."
 
 
 class HubCare:

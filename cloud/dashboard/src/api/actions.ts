@@ -21,6 +21,9 @@ interface ActionOptions<In, Out> {
   done?: (result: Out, input: In) => void;
 }
 
+/** A form makes its values anew at each press: they are the same when they say the same. A file is only itself. */
+const sameness = (input: unknown): unknown => (input instanceof Blob ? input : JSON.stringify(input));
+
 /**
  * A mutation that says what went wrong in a toast and refreshes what it changed. The same is not done again while it is
  * under way: the second click of a double click comes before the button is drawn as busy.
@@ -29,18 +32,18 @@ export function useAction<In = void, Out = unknown>(
   run: (input: In) => Promise<Out>,
   options: ActionOptions<In, Out> = {},
 ) {
-  const underWay = useRef(new Set<In>());
+  const underWay = useRef(new Set<unknown>());
   const mutation = useMutation({
     mutationFn: run,
     onError: (error) => toast.error(sentence(error)),
     onSuccess: (result, input) => options.done?.(result, input),
     onSettled: (_result, _error, input) => {
-      underWay.current.delete(input);
+      underWay.current.delete(sameness(input));
       for (const key of options.stale ?? []) void queryClient.invalidateQueries({ queryKey: [key] });
     },
   });
   const mutate: typeof mutation.mutate = (...given) => {
-    const input = given[0] as In;
+    const input = sameness(given[0]);
     if (underWay.current.has(input)) return;
     underWay.current.add(input);
     mutation.mutate(...given);

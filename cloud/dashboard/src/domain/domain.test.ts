@@ -42,10 +42,11 @@ describe("displayState", () => {
     ["offline", { link: "offline", state: "running" }, "offline", "Offline"],
     [
       "hub offline wins over everything the printer said",
-      { hub: "offline", state: "running" },
+      { hub: "offline", hub_id: "h", state: "running" },
       "offline",
       "Hub offline",
     ],
+    ["its hub was removed", { hub: "offline" }, "offline", "No hub"],
     ["disconnected by a person", { connect: false, link: "off" }, "offline", "Disconnected"],
     ["connecting", { link: "connecting" }, "offline", "Connecting"],
     ["sending", { job: { id: "j", file_name: "a.3mf", status: "uploading" } }, "printing", "Sending file"],

@@ -11,6 +11,7 @@ export function signalWord(rssi: number): string {
 
 const RESETS: Record<string, string> = {
   power: "power was switched on",
+  start: "it was started",
   brownout: "the power supply is too weak",
   watchdog: "it hung, and was started anew",
   crash: "its program failed, and was started anew",

@@ -36,6 +36,8 @@ function linkState(view: PrinterView): DisplayState | null {
       word: "Disconnected",
       problem: "Disconnected by a person. Connect it to use it.",
     };
+  if (view.hub === "offline" && !view.hub_id)
+    return { kind: "offline", word: "No hub", problem: "It has no hub. Edit it, and choose one." };
   if (view.hub === "offline")
     return {
       kind: "offline",

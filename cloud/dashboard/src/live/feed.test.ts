@@ -37,12 +37,14 @@ describe("Feed", () => {
   let jobs: KeyedStore<JobView>;
   let feed: Feed;
   let draws: number;
+  let hubs: object[];
 
   beforeEach(() => {
     clock = new Clock();
     printers = new KeyedStore<PrinterView>((one) => one.name);
     jobs = new KeyedStore<JobView>((one) => one.status);
-    feed = new Feed(printers, jobs, clock);
+    hubs = [];
+    feed = new Feed(printers, jobs, (changes) => hubs.push(changes), clock);
     draws = 0;
     feed.restart();
     feed.receive({
@@ -52,6 +54,17 @@ describe("Feed", () => {
       jobs: { j: { id: "j", status: "queued" } },
     });
     printers.subscribe("a", () => draws++);
+  });
+
+  it("tells of hubs in batches, as of printers, and only when there is news of one", () => {
+    clock.advance(FLUSH_MS);
+    feed.receive(delta(8, 21));
+    clock.advance(FLUSH_MS);
+    expect(hubs).toEqual([]);
+    feed.receive({ type: "delta", seq: 9, hubs: { h: { online: false } } });
+    feed.receive({ type: "delta", seq: 10, hubs: { h: { safe: true } } });
+    clock.advance(FLUSH_MS);
+    expect(hubs).toEqual([{ h: { online: false, safe: true } }]);
   });
 
   it("shows a snapshot at once", () => {

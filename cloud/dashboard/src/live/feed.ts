@@ -23,6 +23,7 @@ export const realTimers: Timers = {
 export class Feed {
   #printers: Record<string, Changes | null> = {};
   #jobs: Record<string, Changes | null> = {};
+  #hubs: Record<string, Changes | null> = {};
   #seq: number | null = null;
   #timer: unknown = null;
   #lastFlush = Number.NEGATIVE_INFINITY;
@@ -30,6 +31,7 @@ export class Feed {
   constructor(
     private readonly printers: KeyedStore<PrinterView>,
     private readonly jobs: KeyedStore<JobView>,
+    private readonly tellHubs: (changes: Record<string, Changes | null>) => void,
     private readonly timers: Timers = realTimers,
   ) {}
 
@@ -55,17 +57,19 @@ export class Feed {
       this.#seq = message.seq;
       mergeChanges(this.#printers, message.printers ?? {});
       mergeChanges(this.#jobs, message.jobs ?? {});
+      mergeChanges(this.#hubs, message.hubs ?? {});
       this.#schedule();
     }
     return "ok";
   }
 
   flush(): void {
-    const [printers, jobs] = [this.#printers, this.#jobs];
+    const [printers, jobs, hubs] = [this.#printers, this.#jobs, this.#hubs];
     this.#drop();
     this.#lastFlush = this.timers.now();
     this.jobs.apply(jobs);
     this.printers.apply(printers);
+    if (Object.keys(hubs).length > 0) this.tellHubs(hubs);
   }
 
   #schedule(): void {
@@ -80,6 +84,7 @@ export class Feed {
   #drop(): void {
     this.#printers = {};
     this.#jobs = {};
+    this.#hubs = {};
     if (this.#timer !== null) this.timers.cancel(this.#timer);
     this.#timer = null;
   }

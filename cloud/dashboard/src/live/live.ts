@@ -1,7 +1,9 @@
 import { useCallback, useSyncExternalStore } from "react";
+import { queryClient } from "../api/queries";
 import { session } from "../api/session";
 import { displayState } from "../domain/state";
 import { Feed } from "./feed";
+import { tellHubs } from "./hubs";
 import { LiveSocket } from "./socket";
 import { KeyedStore } from "./store";
 import type { JobView, PrinterView } from "./types";
@@ -37,7 +39,8 @@ export const jobs = new KeyedStore<JobView>(jobKey);
 
 const address = new URL("/api/v1/ws", window.location.href);
 address.protocol = address.protocol.replace("http", "ws");
-export const socket = new LiveSocket(address.href, new Feed(printers, jobs), () => session.renew(Date.now()));
+const feed = new Feed(printers, jobs, (changes) => tellHubs(queryClient, changes));
+export const socket = new LiveSocket(address.href, feed, () => session.renew(Date.now()));
 
 export function usePrinter(id: string): PrinterView | undefined {
   const subscribe = useCallback((listener: () => void) => printers.subscribe(id, listener), [id]);

@@ -177,6 +177,7 @@ export type ServerMessage =
       seq: number;
       printers?: Record<string, Changes | null>;
       jobs?: Record<string, Changes | null>;
+      hubs?: Record<string, Changes | null>;
     }
   | { type: "pong" }
   | { type: "error"; code?: string; message?: string };

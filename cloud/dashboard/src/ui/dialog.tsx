@@ -5,7 +5,8 @@ import type { ReactNode } from "react";
 import { Button, IconButton } from "./button";
 import { cx } from "./cx";
 
-const overlay = "fixed inset-0 z-40 animate-fade bg-[oklch(0.2_0.02_205/0.45)] dark:bg-[oklch(0_0_0/0.6)]";
+// As high as the dialogs: the later one lies above, so a dialog over another dims that too.
+const overlay = "fixed inset-0 z-50 animate-fade bg-[oklch(0.2_0.02_205/0.45)] dark:bg-[oklch(0_0_0/0.6)]";
 const modal =
   "fixed z-50 flex flex-col bg-sheet shadow-2xl animate-rise inset-x-0 bottom-0 max-h-[94dvh] rounded-t-3xl sm:inset-auto sm:left-1/2 sm:top-1/2 sm:w-[min(34rem,calc(100vw-2rem))] sm:max-h-[88dvh] sm:-translate-x-1/2 sm:-translate-y-1/2 sm:rounded-2xl";
 const side =

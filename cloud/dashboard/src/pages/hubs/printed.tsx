@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { RotateCw } from "lucide-react";
 import { answer, api } from "../../api/client";
+import { sentence } from "../../api/errors";
 import type { Hub } from "../../api/types";
 import { moment } from "../../domain/format";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
-import { Failed, Skeleton } from "../../ui/feedback";
+import { Failed, Problem, Skeleton } from "../../ui/feedback";
 import { useNow } from "../../ui/now";
 
 interface OfHub {
@@ -36,14 +37,21 @@ export function HubLogs({ hub, onClose }: OfHub) {
       title={`Log of ${hub.name}`}
       onClose={onClose}
       footer={
-        <Button icon={RotateCw} busy={logs.isFetching} onClick={() => void logs.refetch()}>
-          Fetch again
-        </Button>
+        logs.data && (
+          <Button icon={RotateCw} busy={logs.isFetching} onClick={() => void logs.refetch()}>
+            Fetch again
+          </Button>
+        )
       }
     >
       {logs.isPending && <Skeleton className="h-48" />}
-      {logs.isError && <Failed error={logs.error} onRetry={() => void logs.refetch()} />}
-      {logs.data && <Lines label="Log">{logs.data.lines.join("\n") || "Nothing was printed yet."}</Lines>}
+      {logs.isLoadingError && <Failed error={logs.error} onRetry={() => void logs.refetch()} />}
+      {logs.data && (
+        <div className="grid gap-3">
+          {logs.isError && <Problem>{sentence(logs.error)}</Problem>}
+          <Lines label="Log">{logs.data.lines.join("\n") || "Nothing was printed yet."}</Lines>
+        </div>
+      )}
     </Dialog>
   );
 }

@@ -74,7 +74,7 @@ function Health({ hub }: { hub: Hub }) {
     ["MicroPython", hub.image],
     ["Update", hub.update && `${hub.update.version}: ${updateWord(hub.update)}`],
     ["Last start", hub.reset && resetWord(hub.reset)],
-    ["Running for", told && duration(told.uptime_ms / 1000)],
+    ["Running for", hub.online && told && duration(told.uptime_ms / 1000)],
     ["Wi-Fi", told?.ssid],
     ["Signal", told?.rssi != null && `${signalWord(told.rssi)} (${told.rssi} dBm)`],
     ["Address", told?.ip],

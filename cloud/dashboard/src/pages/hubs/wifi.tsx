@@ -1,8 +1,9 @@
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
 import { useAction } from "../../api/actions";
 import { answer, api } from "../../api/client";
+import { queryClient } from "../../api/queries";
 import { networkWord } from "../../domain/hubs";
 import { Button, IconButton } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -11,6 +12,7 @@ import { TextField } from "../../ui/field";
 import { Frame, type OfHub } from "./handing-over";
 
 const MOST = 4;
+const FULL = `It keeps ${MOST} at most: remove one to add another.`;
 
 /** Without a password: it stays as the hub knows it. */
 interface Wanted {
@@ -19,24 +21,28 @@ interface Wanted {
 }
 
 function useNetworks(hub: string) {
-  const key = ["hubs", hub, "wifi"];
   const path = { params: { path: { id: hub } } };
-  const known = useQuery({
-    queryKey: key,
+  const query = queryOptions({
+    queryKey: ["hubs", hub, "wifi"],
     queryFn: () => answer(api.GET("/api/hubs/{id}/wifi", path)),
     staleTime: 0,
   });
-  const store = (networks: Wanted[]) =>
-    answer(api.PUT("/api/hubs/{id}/wifi", { ...path, body: { networks } }));
-  return { known, networks: known.data?.networks ?? [], store };
+  const known = useQuery(query);
+  /** From what the hub knows now, not from what it knew when the dialog was opened: so two people both have their way. */
+  const change = async (wish: (now: Wanted[]) => Wanted[]) => {
+    const now = (await queryClient.fetchQuery(query)).networks;
+    const networks = wish(now.map(({ ssid }) => ({ ssid })));
+    if (networks.length > MOST) throw new Error(FULL);
+    return answer(api.PUT("/api/hubs/{id}/wifi", { ...path, body: { networks } }));
+  };
+  return { known, networks: known.data?.networks ?? [], change };
 }
 
 /** Added before the others, so that the hub tries it first; the others stay, should it not lead here. */
 function AddNetwork({ hub, onClose }: OfHub) {
-  const { networks, store } = useNetworks(hub.id);
+  const { change } = useNetworks(hub.id);
   const add = useAction(
-    (wanted: Wanted) =>
-      store([wanted, ...networks.map(({ ssid }) => ({ ssid })).filter(({ ssid }) => ssid !== wanted.ssid)]),
+    (wanted: Wanted) => change((now) => [wanted, ...now.filter(({ ssid }) => ssid !== wanted.ssid)]),
     { stale: ["hubs"], done: onClose },
   );
   return (
@@ -74,12 +80,11 @@ function AddNetwork({ hub, onClose }: OfHub) {
 
 /** The networks that a hub knows and what became of each; it is left at least the one that it is in. */
 export function HubWifi({ hub, onClose }: OfHub) {
-  const { known, networks, store } = useNetworks(hub.id);
+  const { known, networks, change } = useNetworks(hub.id);
   const [adding, setAdding] = useState(false);
-  const remove = useAction(
-    (gone: string) => store(networks.filter(({ ssid }) => ssid !== gone).map(({ ssid }) => ({ ssid }))),
-    { stale: ["hubs"] },
-  );
+  const remove = useAction((gone: string) => change((now) => now.filter(({ ssid }) => ssid !== gone)), {
+    stale: ["hubs"],
+  });
   const full = networks.length >= MOST;
   return (
     <Dialog
@@ -96,7 +101,7 @@ export function HubWifi({ hub, onClose }: OfHub) {
       {known.data && (
         <p className="mb-2 text-sm text-ink-soft">
           The hub tries those in range from the top. It changes when the present one is lost, or at a restart.
-          {full && ` It keeps ${MOST} at most: remove one to add another.`}
+          {full && ` ${FULL}`}
         </p>
       )}
       <ul aria-label="Known networks" className="divide-y">

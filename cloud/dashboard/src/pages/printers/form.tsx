@@ -74,6 +74,8 @@ interface FieldsProps {
 }
 
 function Fields({ printer, hubs, error }: FieldsProps) {
+  /** Its hub was released or removed. */
+  const orphan = printer !== undefined && !printer.hub_id;
   const field = (name: string) => ({ name, error: fieldError(error, name) });
   return (
     <>
@@ -129,8 +131,13 @@ function Fields({ printer, hubs, error }: FieldsProps) {
             : "On the printer's screen, under Settings, LAN Only. It is stored encrypted and never shown again."
         }
       />
-      {hubs.length > 1 && (
-        <SelectField label="Hub" {...field("hub_id")} defaultValue={printer?.hub_id ?? hubs[0]?.id}>
+      {hubs.length > (orphan ? 0 : 1) && (
+        <SelectField
+          label="Hub"
+          {...field("hub_id")}
+          defaultValue={orphan ? "" : (printer?.hub_id ?? hubs[0]?.id)}
+        >
+          {orphan && <option value="">None: choose one</option>}
           {hubs.map((hub) => (
             <option key={hub.id} value={hub.id}>
               {hub.name}

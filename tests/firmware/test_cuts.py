@@ -58,14 +58,18 @@ async def test_a_cut_in_a_release_is_made_good_and_the_epoch_rises_once() -> Non
 
         class Board:
             data_dir = "/chip/data"
-            def recall(self, name, default):
+            def all(self):
                 try:
                     with open("/chip/data/nvs.json") as file:
-                        return json.loads(file.read()).get(name, default)
+                        return json.loads(file.read())
                 except OSError:
-                    return default
+                    return {}
+            def recall(self, name, default):
+                return self.all().get(name, default)
             def remember(self, name, value):
-                write_whole("/chip/data/nvs.json", json.dumps({name: value}).encode())
+                kept = self.all()
+                kept[name] = value
+                write_whole("/chip/data/nvs.json", json.dumps(kept).encode())
 
         ready = [False]
 

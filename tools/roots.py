@@ -3,8 +3,8 @@
     python -m tools.roots
 
 A chosen few, because each costs the hub some 3 KB while it is connected: those behind which public clouds are found
-(Let's Encrypt, Google, Amazon, Microsoft, Cloudflare and the large sellers). They are part of the application, so
-that an update over the air replaces them before they expire or fall from grace.
+(Let's Encrypt, ZeroSSL, Google, Amazon, Microsoft, Cloudflare and the large sellers). They are part of the application,
+so that an update over the air replaces them before they expire or fall from grace.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ NAMES = (
     "Sectigo Public Server Authentication Root R46",
     "Sectigo Public Server Authentication Root E46",
     "USERTrust RSA Certification Authority",
+    "USERTrust ECC Certification Authority",
     "SSL.com TLS RSA Root CA 2022",
     "SSL.com TLS ECC Root CA 2022",
     "GlobalSign Root R46",

@@ -131,8 +131,8 @@ async def run(folder: Path, port: int) -> None:
             say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C ends it")
             print(f"\n  Dashboard  {farm.cloud.url}\n  E-mail     {farms.EMAIL}\n  Password   {farm.password}\n")
             print(f"  A second hub waits to be paired; its label says\n             {farm.cloud.url}/p#{boxed.label}")
-            print(f"  Go on without Bluetooth. Wi-Fi {WIFI}, password {WIFI_PASSWORD}; the found printer's", end=" ")
-            print(f"access code is {FOUND.access_code}\n")
+            found = f"; the found printer's access code is {FOUND.access_code}" if may_use_standard_ports() else ""
+            print(f"  Go on without Bluetooth. Wi-Fi {WIFI}, password {WIFI_PASSWORD}{found}\n")
             print(f"DEMO READY {farm.cloud.url} {farms.EMAIL} {farm.password}", flush=True)
             await stop.wait()
         say("stopping")

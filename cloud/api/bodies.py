@@ -12,6 +12,8 @@ from cloud.storage.secrets import Secret
 
 JSON_LIMIT: Final = 256 * 1024
 
+# In JSON it is written like this, unless the backslash is itself one that was escaped.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _PLACE: Final = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -25,6 +27,8 @@ async def read_json(request: Request, limit: int = JSON_LIMIT) -> bytes:
 
 def decode_json(data: bytes, shape: type[Any]) -> Any:
     """The body as `shape`. Raises ApiError 400 or 422."""
+    if _NUL.search(data):
+        raise _nul("$")
     try:
         return msgspec.json.decode(data, type=shape, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
@@ -48,6 +52,8 @@ def read_query(request: Request, shape: type[Any]) -> Any:
     lists = _lists(cast(Any, shape))
     given: dict[str, Any] = {}
     for name, text in request.query_params.multi_items():
+        if "\0" in text:
+            raise _nul(f"$.{name}")
         if name in lists:
             given.setdefault(name, []).extend(part for part in text.split(",") if part)
         else:
@@ -83,6 +89,12 @@ def invalid(error: msgspec.ValidationError) -> ApiError:
     """422 that says what is wrong and where."""
     match = _PLACE.match(str(error))
     problem, path = (match["problem"], match["path"] or "$") if match else (str(error), "$")
+    return ApiError(422, "invalid", f"{problem} - at {path}", details={"path": path, "problem": problem})
+
+
+def _nul(path: str) -> ApiError:
+    """PostgreSQL stores every text but one with this character, which nobody types."""
+    problem = "A text cannot hold the character NUL"
     return ApiError(422, "invalid", f"{problem} - at {path}", details={"path": path, "problem": problem})
 
 

@@ -219,6 +219,8 @@ class Endpoint:
         return Response(msgspec.json.encode(result), self.status, headers, "application/json")
 
     def _path_arguments(self, request: Request) -> dict[str, Any]:
+        if any("\0" in part for part in request.path_params.values()):
+            raise ApiError(404, "not_found", "There is nothing here.")
         try:
             return {
                 self._arguments[part]: msgspec.convert(request.path_params[part], kind, strict=False)

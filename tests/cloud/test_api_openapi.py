@@ -145,6 +145,22 @@ async def either(tmp_path: Path, database: str) -> AsyncIterator[Cloud]:
         yield cloud
 
 
+async def test_the_character_that_postgresql_cannot_store_is_refused_everywhere(either: Cloud) -> None:
+    owner, preset = either.owner, {"color_name": "Sky", "hex_code": "#0099FF", "filament_type": "PLA"}
+    made = await owner.ok("POST", "/api/color-presets/", preset)
+    path = f"/api/color-presets/{made['id']}"
+    assert await owner.refused("PUT", path, {"filament_type": "P\0A"}) == (422, "invalid")
+    assert await owner.refused("POST", "/api/worklist/", {"title": "x", "metadata": {"a\0": 1}}) == (422, "invalid")
+    assert await owner.refused("GET", "/api/color-presets/?filament_type=P%00A") == (422, "invalid")
+    assert await owner.refused("GET", "/api/finished-goods-sync/by-sku/P%00A") == (404, "not_found")
+    assert await owner.refused("GET", "/hub/v1/releases/1%00/test/manifest") in [
+        (404, "not_found"),
+        (401, "unauthenticated"),
+    ]
+    # Not that character, but a backslash and what follows it.
+    assert (await owner.ok("PUT", path, {"filament_type": "P\\u0000A"}))["filament_type"] == "P\\u0000A"
+
+
 @pytest.mark.timeout(3600 if CASES else 600)
 async def test_schemathesis_finds_no_fault(either: Cloud, tmp_path: Path) -> None:
     cloud = either

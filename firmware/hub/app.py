@@ -14,6 +14,7 @@ from hub.log import log
 from hub.outbox import Outbox
 from hub.panel import Panel
 from hub.telemetry import Telemetry
+from lib.bell import Bell
 
 from shared_protocol import messages, status
 from shared_protocol.schema import CLOUD
@@ -55,7 +56,7 @@ class App:
         self.life = Life()
         self.hub_commands: "dict" = {"update": self._update}  # type: ignore[type-arg]
         self.updating = ""
-        self.look = asyncio.Event()
+        self.look = Bell()
         if board.safe:
             # What fell may be the printers' side: it is not even imported.
             from hub.safe import SafeFleet as Fleet
@@ -126,11 +127,7 @@ class App:
             with rare("discovery") as discovery:
                 if await discovery.Discovery(self.board, self.cloud, self.look).listen(asked) and not self.fleet.links:
                     pause = 100
-            try:
-                await asyncio.wait_for_ms(self.look.wait(), pause)
-                asked = True
-            except asyncio.TimeoutError:
-                asked = False
+            asked = await self.look.wait_ms(pause)
 
     # ---- what is told and shown ------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from hub import answers, bambu
 from hub.life import TIGHT, Life, rare
 from hub.log import log, log_crash
 from hub.printer_session import PORT, PrinterSession, Unacceptable
+from lib.bell import Bell
 from lib.mqtt import MqttError
 
 from shared_protocol.status import BUSY, READY, delta, urgent
@@ -27,6 +28,9 @@ _STABLE_MS = 30_000
 
 # A full report comes within a second of being asked for; a model that never marks one as full is believed then.
 _ENOUGH_MS = 5_000
+
+_PROOF_MS = 10_000
+"""So long after its answer the effect of a command is looked for."""
 
 
 # With megabytes a collection costs more than it saves.
@@ -45,7 +49,7 @@ class _Pending:
         self.already = already
         self.happened = happened
         self.result: "dict | None" = None  # type: ignore[type-arg]
-        self.done = asyncio.Event()
+        self.done = Bell()
 
     def settle(self, code: "str | None", message: str = "") -> None:
         if self.result is None:
@@ -85,7 +89,7 @@ class PrinterLink:
         self._task: "asyncio.Task | None" = None  # type: ignore[type-arg]
         self._session: "PrinterSession | None" = None
         self._stopping = False
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self._state = bambu.new_state(self._serial)
         self._fresh = False  # this connection has told its whole state
         self._first_at: "int | None" = None
@@ -93,6 +97,8 @@ class PrinterLink:
         self._known_state: "str | None" = None
         self._turn = asyncio.Lock()
         self._pending: "_Pending | None" = None
+        self._answered: "_Pending | None" = None  # its effect is not seen yet
+        self._answered_at = 0
         self._name = "printer " + entry["id"][-24:]
         self.life = Life()  # a life of its own, unless the fleet shares one
         self.status = {"link": "off" if entry.get("off") else "connecting"}
@@ -154,10 +160,7 @@ class PrinterLink:
 
     async def _rest(self, pause_ms: int) -> None:
         self._alive(pause_ms)
-        try:
-            await asyncio.wait_for_ms(self._wake.wait(), pause_ms)
-        except asyncio.TimeoutError:
-            pass
+        await self._wake.wait_ms(pause_ms)
 
     async def _connection(self) -> bool:
         """One connection, from its beginning to its end; True when the printer refused us."""
@@ -184,7 +187,7 @@ class PrinterLink:
             log_crash("printer " + self._serial, error)
             problem = "A fault in the hub ended the connection."
         finally:
-            self._session = None
+            self._session = self._answered = None
             if self._pending is not None:
                 self._pending.settle("no_answer", "The connection broke before the printer answered.")
         if not self._stopping:
@@ -256,11 +259,20 @@ class PrinterLink:
         new["link"] = "online"
         if new["state"] in ("running", "pause") or (self._known_state in BUSY and new["state"] not in BUSY):
             session.job_runs()
-        pending = self._pending
-        if pending is not None and not pending.already and pending.happened(pending.name, pending.args, new):
-            self._state["obeyed"] = True
-            pending.settle(None)
+        self._look_for_effect(new)
         self._tell(new)
+
+    def _look_for_effect(self, new: dict) -> None:  # type: ignore[type-arg]
+        """A status that shows what the command wanted is as good as an answer, and proves that the printer obeys."""
+        pending = self._pending or self._answered
+        if pending is None:
+            return
+        if not pending.already and pending.happened(pending.name, pending.args, new):
+            self._state["obeyed"] = True
+            self._answered = None
+            pending.settle(None)
+        elif self._clock() - self._answered_at > _PROOF_MS:
+            self._answered = None
 
     def _set_link(self, link: str, problem: str, cert: str = "") -> None:
         new = dict(self.status)
@@ -323,6 +335,7 @@ class PrinterLink:
             result = await self._carry(session, pending, request, timeout_ms)
         finally:
             self._pending = None
+        self._answered, self._answered_at = (pending if result["ok"] else None), self._clock()
         if result.get("code") in ("rejected", "locked"):
             session.job_runs()
         return result
@@ -349,9 +362,7 @@ class PrinterLink:
             receipt = await session.publish(request)
         except OSError:
             return _failed("no_answer", "The connection broke while the command was sent.")
-        try:
-            await asyncio.wait_for_ms(pending.done.wait(), timeout_ms)
-        except asyncio.TimeoutError:
+        if not await pending.done.wait_ms(timeout_ms):
             if pending.already and receipt.acked:
                 return _done()  # it took the command, and what it asks for is so
             took = "took the command but did not answer." if receipt.acked else "did not even take the command."

@@ -13,6 +13,7 @@ import time
 from binascii import hexlify
 
 from hub import answers
+from lib.bell import Bell
 from lib.mqtt import MqttError, RefusedError, Session, random_id
 from lib.wire import UntrustedError, Wire, pinned_context, resolve, within
 from lib.x509 import common_name
@@ -93,7 +94,7 @@ class PrinterSession:
         self._doubted = False
         self._error: "Exception | None" = None
         self._unacceptable: "Unacceptable | None" = None
-        self._ended = asyncio.Event()
+        self._ended = Bell()
         self._sequence = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
         self._connected = self._last_report = self._last_asked = time.ticks_ms()
         self._job_at = self._connected
@@ -126,14 +127,11 @@ class PrinterSession:
         self._wire = await Wire.open(address, pinned_context(), self._serial, _CONNECT_MS)
         self._refuse_when_closing()
         self._mqtt = Session(self._wire, self._message)
-        finished = asyncio.Event()
+        finished = Bell()
         async with self._gate:
             self._refuse_when_closing()
             asyncio.create_task(self._login(finished))
-            try:
-                await asyncio.wait_for_ms(finished.wait(), _GATE_MS)
-            except asyncio.TimeoutError:
-                pass  # it goes on, without keeping others waiting
+            await finished.wait_ms(_GATE_MS)  # longer, and it goes on without keeping others waiting
         await finished.wait()
         if self._error is not None:
             raise self._error
@@ -143,7 +141,7 @@ class PrinterSession:
         if self._closing:
             raise OSError(errno.ECONNABORTED)
 
-    async def _login(self, finished: asyncio.Event) -> None:
+    async def _login(self, finished: Bell) -> None:
         # A task of its own; its error is kept for the one that waits.
         try:
             await within(self._wire, _LOGIN_MS, self._shake_hands())
@@ -202,12 +200,9 @@ class PrinterSession:
 
     async def _watch(self) -> None:
         while True:
-            try:
-                await asyncio.wait_for_ms(self._ended.wait(), _TICK_MS)
-            except asyncio.TimeoutError:
-                pass
+            ended = await self._ended.wait_ms(_TICK_MS)
             self.alive(_DEAD_MS)
-            if self._ended.is_set():
+            if ended:
                 raise self._error or OSError(errno.ECONNABORTED)
             now = time.ticks_ms()
             await self._watch_signs_of_life(now)

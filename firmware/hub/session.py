@@ -14,6 +14,7 @@ from hub.commands import failed
 from hub.log import log, log_crash
 from hub.pace import Pace
 from hub.tunnels import Tunnels
+from lib.bell import Bell
 from lib.wire import within
 
 from shared_protocol import codec
@@ -42,7 +43,7 @@ class Session:
     def __init__(self, ws, hub) -> None:  # type: ignore[no-untyped-def]
         self._ws = ws
         self._hub = hub
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self._reader = hub.outbox.reader()
         self._events = True
         self._notices = set(hub.notices)
@@ -204,10 +205,7 @@ class Session:
             if not await self._send_one():
                 pause = self.pace.wait_ms()
                 life.promise("sender", pause)
-                try:
-                    await asyncio.wait_for_ms(self._wake.wait(), pause)
-                except asyncio.TimeoutError:
-                    pass  # something is due
+                await self._wake.wait_ms(pause)
 
     async def _send_one(self) -> bool:
         """Send the next event, status or notice; False when nothing waits."""

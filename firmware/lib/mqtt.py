@@ -13,6 +13,7 @@ import struct
 import time
 from binascii import hexlify
 
+from lib.bell import Bell
 from lib.wire import Wire
 from umqtt.robust import MQTTClient
 
@@ -145,19 +146,15 @@ class Receipt:
     def __init__(self) -> None:
         self.acked = False
         self.granted = 0
-        self._event = asyncio.Event()
+        self._settled = Bell()
 
     def settle(self, acked: bool) -> None:
         self.acked = acked
-        self._event.set()
+        self._settled.set()
 
     async def wait(self, limit_ms: int) -> bool:
         """True when the acknowledgement came in time; False when not, or the connection ended."""
-        try:
-            await asyncio.wait_for_ms(self._event.wait(), limit_ms)
-        except asyncio.TimeoutError:
-            return False
-        return self.acked
+        return await self._settled.wait_ms(limit_ms) and self.acked
 
 
 class Session:

@@ -1,10 +1,8 @@
 """The whole application on a real server, and clients that speak to it as somebody."""
 
 import asyncio
-import contextlib
 import io
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +22,7 @@ from cloud.storage import ids
 from cloud.storage.secrets import Secret
 from cloud.storage.store import Tx
 from cloud.storage.tenant import TenantStore, TenantTx
+from tests.cloud.serving import Server, listening
 
 OWNER = "owner@example.com"
 PASSWORD = "a long enough password"
@@ -143,12 +142,6 @@ def _passwords() -> Passwords:
     return Passwords(memory_kib=64)
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # signals are the test runner's
-
-
 def settings_for(folder: Path, **changes: Any) -> Settings:
     values = {"data_dir": folder / "data", "demo_email": OWNER, "demo_password": Secret(PASSWORD), **changes}
     return Settings(**values).checked()
@@ -157,13 +150,13 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
 @asynccontextmanager
 async def running_cloud(folder: Path, **changes: Any) -> AsyncIterator[Cloud]:
     """Serve the application on a free port of the loopback interface."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening() as listener:
         port = listener.getsockname()[1]
         app = create_app(settings_for(folder, port=port, **changes))
         config = uvicorn.Config(
             app, ws=SocketProtocol, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=2
         )
-        server = _Server(config)
+        server = Server(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:
             async with asyncio.timeout(20):

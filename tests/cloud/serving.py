@@ -13,10 +13,23 @@ from starlette.routing import BaseRoute
 from cloud.sockets import SocketProtocol
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Uvicorn without its signal handlers."""
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # signals are the test runner's
+
+
+def listening() -> socket.socket:
+    """A free port of the loopback interface, for a server in this process.
+
+    asyncio sends at once only on sockets that name the protocol; on others the body of an answer, which is written
+    after the head, waits 40 ms for the client's acknowledgement. (uvloop, which the product runs on, always does.)
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    return listener
 
 
 @asynccontextmanager
@@ -31,8 +44,8 @@ async def serving(routes: Sequence[BaseRoute], *, ws: type[asyncio.Protocol] = S
         log_config=None,
         timeout_graceful_shutdown=2,
     )
-    server = _Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(config)
+    listener = listening()
     serving = asyncio.create_task(server.serve([listener]))
     try:
         async with asyncio.timeout(10):

@@ -16,6 +16,10 @@ OFFER_S: Final = 60.0
 """A key that was offered longer ago is not on its way any more: the hub has it, or will never get it."""
 KEEP_CRASHES: Final = 20
 """Of each hub."""
+KEEP_EVENTS_DAYS: Final = 90
+"""An event is kept to know its repeats, and to look things up; what it did is in the histories."""
+_TRIM_EVERY: Final = 64
+_TRIM_MOST: Final = 1000
 
 
 class Hub(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +270,25 @@ async def store_event(
     )
     if inserted:
         await _change(tx, hub_id, acked=n, last_seen_at=clock.now())
+        if n % _TRIM_EVERY == 1:  # the first of each start is one
+            await _forget_old_events(tx, hub_id)
     return inserted > 0
+
+
+async def _forget_old_events(tx: TenantTx, hub_id: str) -> None:
+    """Old events of a hub that told others days ago; crashes have their own rule.
+
+    A hub that comes back after a long time may repeat the last ones: not before it has been heard for a day are
+    they let go.
+    """
+    of_hub = (hub_events.c.tenant_id == tx.tenant_id, hub_events.c.hub_id == hub_id)
+    old = clock.after(-KEEP_EVENTS_DAYS * 86400)
+    since = (hub_events.c.received_at >= old, hub_events.c.received_at < clock.after(-86400))
+    if await tx.value(select(hub_events.c.id).where(*of_hub, *since).limit(1)) is None:
+        return
+    trimmed = (*of_hub, hub_events.c.name != "crash", hub_events.c.received_at < old)
+    oldest = select(hub_events.c.id).where(*trimmed).order_by(hub_events.c.received_at).limit(_TRIM_MOST)
+    await tx.run(delete(hub_events).where(hub_events.c.tenant_id == tx.tenant_id, hub_events.c.id.in_(oldest)))
 
 
 class Crash(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,15 +6,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select, update
 
 from cloud.printing.fleet import Fleet
 from cloud.printing.live import live_subject
 from cloud.printing.words import error_sentence, failure_sentence
+from cloud.storage import clock
 from cloud.storage import hubs as hub_queries
 from cloud.storage import printers as printer_queries
 from cloud.storage.audit import ENTRIES
 from cloud.storage.rows import Listing
 from cloud.storage.secrets import KeyRing, Vault
+from cloud.storage.tables import hub_events
 from tests.cloud.printing_kit import Farm, fast, running_farm
 
 __all__ = ["fast"]
@@ -215,3 +218,34 @@ def test_print_errors_in_words(error: int, words: str) -> None:
 def test_unknown_failures_fall_back_to_what_was_said() -> None:
     assert failure_sentence("strange", "It said so.") == "It said so."
     assert failure_sentence("strange") == "The printer could not do it (strange)."
+
+
+# ---- years of events
+
+
+async def test_old_events_are_let_go_when_their_repeats_cannot_come_any_more(farm: Farm) -> None:
+    hub = farm.hubs[0].id
+
+    async def told(n: int, name: str = "boot") -> bool:
+        store = hub_queries.store_event
+        return await farm.tenant.write(
+            lambda tx: store(tx, hub_id=hub, boot=f"boot{n:04}", n=1, name=name, printer_id="", data={})
+        )
+
+    async def age(n: int, days: int) -> None:
+        was = update(hub_events).where(hub_events.c.boot == f"boot{n:04}")
+        await farm.store.write(lambda tx: tx.run(was.values(received_at=clock.after(-days * 86400))))
+
+    async def kept() -> list[str]:
+        rows = await farm.store.read(lambda tx: tx.all(select(hub_events.c.boot).order_by(hub_events.c.boot)))
+        return [row["boot"] for row in rows]
+
+    for n, name in enumerate(("boot", "crash", "boot")):
+        assert await told(n, name)
+        await age(n, days=91)
+    assert await told(3)
+    assert await kept() == ["boot0000", "boot0001", "boot0002", "boot0003"], "it has just come back: it may repeat"
+    assert not await told(2)
+    await age(3, days=2)
+    assert await told(4)
+    assert await kept() == ["boot0001", "boot0003", "boot0004"], "a crash stays until newer ones replace it"

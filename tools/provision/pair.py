@@ -138,7 +138,7 @@ async def pair(
 async def _follow(
     channel: Channel, secret: bytes, nonce: bytes, salt: bytes, telling: Callable[[str], None]
 ) -> dict[str, Any]:
-    told = ""
+    told, unopened = "", False
     while True:
         plain = pairing.read_answer(secret, nonce, salt, await channel.reply())
         if plain:
@@ -152,8 +152,10 @@ async def _follow(
             if told == "done":
                 return reply
         else:
-            # A refused box has no reply: whoever cannot open it cannot sign one either.
-            state = json.loads(await channel.info())["state"]
-            if state == "failed":
+            # A refused box has no reply: whoever cannot open it cannot sign one either. Seen once, it may still be the
+            # failure before this box.
+            failed = json.loads(await channel.info())["state"] == "failed"
+            if failed and unopened:
                 raise PairError("bad_box")
+            unopened = failed
         await asyncio.sleep(PAUSE_S)

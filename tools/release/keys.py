@@ -72,7 +72,7 @@ def built_in(root: Path = ROOT) -> list[str]:
 def build_in(keys: list[str], root: Path = ROOT) -> None:
     """Write the public keys into the firmware's source. KeyFileError when there are more than a hub knows."""
     if len(keys) > MOST_KEYS:
-        raise KeyFileError(f"A hub knows {MOST_KEYS} keys, one of them to follow the other: drop one with --replace.")
+        raise KeyFileError(f"A hub knows {MOST_KEYS} keys, one of them to follow the other.")
     text = "".join(f"    {_literal(key)},\n" for key in keys)
     path = root / BUILT_IN
     path.write_text(_KEYS.sub(f'KEYS: "tuple[str, ...]" = ({chr(10) + text if keys else ""})', path.read_text()))

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readAnswer, seal } from "./box";
 import { airName, type Bytes, base32, deviceOf, passphraseOf, secretOf, shown } from "./label";
+import { type Channel, PairingError, pair } from "./pairing";
 
 interface Vector {
   name: string;
@@ -68,4 +69,34 @@ describe("a label's characters", () => {
     ["5C6BMPEC53QYOMZIRR6UVRRW30", /“0” stands on no label/],
     ["5C6BMPEC53QYOMZIRR6UVRRW3B", /mistyped/],
   ])("of %s are refused", (label, problem) => expect(() => secretOf(label)).toThrow(problem));
+});
+
+describe("a hub that was given a box", () => {
+  const secret = secretOf("5C6BMPEC53QYOMZIRR6UVRRW3M");
+  const content = { ssid: "Farm", psk: "secret123", url: "https://farm.example", t: "token" };
+
+  /** Its states as everybody may read them, the first before the box, and no reply; then the way breaks. */
+  async function follow(...states: string[]): Promise<unknown> {
+    const device = await deviceOf(secret);
+    const channel: Channel = {
+      info: async () => {
+        const state = states.shift();
+        if (state === undefined) throw new PairingError("lost_contact");
+        return { v: 1, id: device, nonce: "00".repeat(16), state, firmware: "1.0.0" };
+      },
+      deliver: async () => {},
+      reply: async () => new Uint8Array(),
+      onHint: (hint) => queueMicrotask(hint),
+      close: () => {},
+    };
+    const never = new AbortController().signal;
+    return pair(channel, { secret, device }, content, () => {}, never).catch((error: PairingError) => error.code);
+  }
+
+  it("cannot open it when it says so twice", async () => {
+    expect(await follow("ready", "failed", "failed")).toBe("bad_box");
+  });
+  it("may still show the failure of the try before", async () => {
+    expect(await follow("failed", "failed", "joining", "joining")).toBe("lost_contact");
+  });
 });

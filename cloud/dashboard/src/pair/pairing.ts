@@ -65,11 +65,18 @@ const parsed = (data: Bytes): Reply | null => {
   }
 };
 
-async function read(channel: Channel, secret: Bytes, nonce: Bytes, salt: Bytes): Promise<Reply | null> {
-  const content = await readAnswer(secret, nonce, salt, await channel.reply());
-  if (content) return parsed(content);
-  // A box that did not open cannot be answered under its key: what everybody may read tells.
-  return (await channel.info()).state === "failed" ? { state: "failed", code: "bad_box" } : null;
+/** Asks for the reply to one box. */
+function reader(channel: Channel, secret: Bytes, nonce: Bytes, salt: Bytes): () => Promise<Reply | null> {
+  let failed = false;
+  return async () => {
+    const content = await readAnswer(secret, nonce, salt, await channel.reply());
+    if (content) return parsed(content);
+    // A box that did not open cannot be answered under its key: what everybody may read tells. Read once, it may
+    // still be the failure before this box.
+    const again = failed;
+    failed = (await channel.info()).state === "failed";
+    return failed && again ? { state: "failed", code: "bad_box" } : null;
+  };
 }
 
 const unhex = (hex: string): Bytes =>
@@ -111,7 +118,7 @@ async function handOver(channel: Channel, { secret, device }: Label, content: Co
   await channel.deliver(await seal(secret, nonce, salt, plain)).catch((error) => {
     throw error instanceof DOMException ? new PairingError("no_contact") : error;
   });
-  return () => read(channel, secret, nonce, salt);
+  return reader(channel, secret, nonce, salt);
 }
 
 /** Throws when the way was broken, or the hub silent, for too long. */

@@ -90,7 +90,9 @@ describe("a hub that was given a box", () => {
       close: () => {},
     };
     const never = new AbortController().signal;
-    return pair(channel, { secret, device }, content, () => {}, never).catch((error: PairingError) => error.code);
+    return pair(channel, { secret, device }, content, () => {}, never).catch(
+      (error: PairingError) => error.code,
+    );
   }
 
   it("cannot open it when it says so twice", async () => {

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import time
 
 from hub.improv import CAPABILITIES, INVALID, NO_ERROR, Improv, checksum, packed
 
@@ -13,6 +14,9 @@ RESULT = "00467768-6228-2272-4663-277478268004"
 CAPABLE = "00467768-6228-2272-4663-277478268005"
 
 _SERVICE_DATA = 0x4677
+
+_PIECE_MS = 5_000
+"""A frame whose rest does not come by then was of somebody who has gone."""
 
 
 class ImprovBle:
@@ -26,6 +30,7 @@ class ImprovBle:
         self._improv = improv
         self._result = b""
         self._incoming = bytearray()
+        self._came = 0
         self._turn = asyncio.Lock()
         improv.changed = self._news
 
@@ -47,6 +52,10 @@ class ImprovBle:
         """A frame, or a piece of one: command, length, data, checksum."""
         if uuid != COMMAND or not data:
             return
+        now = time.ticks_ms()
+        if time.ticks_diff(now, self._came) > _PIECE_MS:
+            self._incoming = bytearray()
+        self._came = now
         self._incoming.extend(data)
         frame = self._incoming
         if len(frame) < 2 or len(frame) < frame[1] + 3:

@@ -88,6 +88,24 @@ async def main():
     ]
 
 
+async def test_half_a_frame_of_somebody_who_has_gone_does_not_spoil_the_next() -> None:
+    program = """
+async def main():
+    core = machine(locked=False)
+    ble = ImprovBle(core)
+    ble.write(COMMAND, frame(3)[:2])
+    ble.write(COMMAND, frame(3)[2:])
+    await settle()
+    print(ble.read(RESULT)[:1], core.error)
+    ble.write(COMMAND, frame(1, wifi("Farm", "secret123"))[:9])
+    ble._came = time.ticks_add(time.ticks_ms(), -6000)
+    ble.write(COMMAND, frame(4))
+    await settle()
+    print(ble.read(RESULT)[:1], core.error)
+"""
+    assert await micropython(program) == ["b'\\x03' 0", "b'\\x04' 0"]
+
+
 async def test_who_it_is_what_is_in_range_and_its_name() -> None:
     program = """
 async def main():

@@ -19,7 +19,7 @@ from playwright.async_api import Locator, Page, expect
 from shared_protocol import pairing
 from tests.cloud.test_hub_releases import command
 from tests.dashboard.desk import Desk
-from tests.e2e.test_hub_updates import Workshop
+from tests.e2e.updates_kit import Workshop
 from tools.farm.farm import Farm
 from tools.farm.new_hub import NewHub
 from tools.hub import HubProcess

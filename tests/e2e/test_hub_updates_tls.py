@@ -11,22 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cloud.api_kit import Cloud, running_cloud
-from tests.e2e.test_hub_updates import LIMIT, Workshop, at, plugged_in, published, shown
+from tests.cloud.api_kit import Cloud
+from tests.e2e.updates_kit import LIMIT, Workshop, at, cloud, plugged_in, published, shown, workshop
 from tests.firmware.tls_servers import server_context, serving
 from tools.virtual_printer.harness import VirtualFarm
 from tools.virtual_printer.spec import PrinterSpec
 
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("workshop"))
-
-
-@pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with running_cloud(tmp_path, rollout_failures=0) as cloud:
-        yield cloud
+__all__ = ["cloud", "workshop"]
 
 
 @asynccontextmanager

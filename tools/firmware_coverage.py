@@ -148,7 +148,9 @@ def main() -> int:
         tree.mkdir()
         lines = _prepare(tree)
         environment = os.environ | {"PF_COVERAGE": str(notes), "PYTHONPATH": str(tree)}
-        command = [sys.executable, "-m", "pytest", "-q", *(arguments or ["tests/firmware"])]
+        if not any(one.startswith("tests") for one in arguments):
+            arguments.append("tests/firmware")
+        command = [sys.executable, "-m", "pytest", "-q", *arguments]
         done = subprocess.run(command, cwd=tree, env=environment, check=False)
         percent = report(lines, _ran(notes))
     if done.returncode:

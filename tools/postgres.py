@@ -73,7 +73,9 @@ class PostgresServer:
 
     def create(self, name: str, template: str = "template0") -> str:
         """A new database, empty or a copy of another that nobody is connected to; its URL."""
-        self.sql("postgres", f'CREATE DATABASE "{name}" OWNER {ROLE} TEMPLATE "{template}"')
+        # Copied as files, not through the log: half the time where nothing is synced to the disk.
+        copied = f'TEMPLATE "{template}" STRATEGY FILE_COPY'
+        self.sql("postgres", f'CREATE DATABASE "{name}" OWNER {ROLE} {copied}')
         return self.url(name)
 
     def drop(self, name: str) -> None:

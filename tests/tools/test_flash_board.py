@@ -146,6 +146,7 @@ def test_a_board_without_micropython_says_so_soon(tmp_path: Path) -> None:
 CUT = """
 import os, pathlib, signal, sys
 from tests.tools.flash_board import FlashBoard
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup it is ignored, and so by all that is started here
 board = FlashBoard(pathlib.Path(sys.argv[1]))
 (board.flash / "main.py").write_text("import time\\ndef main():\\n print('runs')\\n while True: time.sleep(1)\\n")
 board._begin(program=True)

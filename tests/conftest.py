@@ -1,34 +1,24 @@
 """Databases to test with: SQLite, and PostgreSQL from the wheel, one server for each worker of the test run."""
 
-import asyncio
 import itertools
-import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from cloud.storage.migrations import migrate
+from tests.templates import migrate_now, migrated_sqlite
 from tools.postgres import PostgresServer, PostgresUnavailableError
 
 BOTH: Final = ("sqlite", "postgresql")
 _numbers = itertools.count(1)
 
 
-def _migrated(url: str) -> None:
-    """In a thread: a test's event loop may run here."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(migrate(url))).result()
-
-
 class Databases:
     """Makes databases; the server starts when it is first needed."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._folder = folder
+    def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._server: PostgresServer | None = None
         self._template = ""
@@ -45,26 +35,18 @@ class Databases:
     def empty(self) -> str:
         return self.server.create(f"test_{next(_numbers)}")
 
-    def migrated_file(self, path: Path) -> str:
-        """SQLite: a copy of a database with every table, which is faster than migrating again."""
-        template = self._folder / "migrated.db"
-        if not template.exists():
-            _migrated(f"sqlite:///{template}")
-        shutil.copyfile(template, path)
-        return f"sqlite:///{path}"
-
     def migrated(self) -> str:
-        """PostgreSQL: the same."""
+        """A copy of one with every table, which is faster than migrating again."""
         if not self._template:
             self._template = "template_migrated"
-            _migrated(self.server.create(self._template))
+            migrate_now(self.server.create(self._template))
         return self.server.create(f"test_{next(_numbers)}", self._template)
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases() -> Iterator[Databases]:
     with ExitStack() as stack:
-        yield Databases(tmp_path_factory.mktemp("databases"), stack)
+        yield Databases(stack)
 
 
 @pytest.fixture(params=BOTH)
@@ -82,7 +64,8 @@ def empty_database(request: pytest.FixtureRequest, databases: Databases, tmp_pat
 def database(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with all tables and nothing in them, of either kind."""
     if request.param == "sqlite":
-        yield databases.migrated_file(tmp_path / "farm.db")
+        (tmp_path / "farm.db").write_bytes(migrated_sqlite())
+        yield f"sqlite:///{tmp_path / 'farm.db'}"
         return
     url = databases.migrated()
     yield url

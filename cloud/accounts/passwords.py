@@ -25,8 +25,8 @@ MEMORY_KIB: Final = 47_104
 class Passwords:
     """Hashes and checks; `close` when done."""
 
-    def __init__(self, memory_kib: int = MEMORY_KIB) -> None:
-        self._hasher = PasswordHasher(time_cost=1, memory_cost=memory_kib, parallelism=1)
+    def __init__(self, memory_kib: int | None = None) -> None:
+        self._hasher = PasswordHasher(time_cost=1, memory_cost=memory_kib or MEMORY_KIB, parallelism=1)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._running = 0
         self._nobody = ""

@@ -19,6 +19,7 @@ from cloud.storage.tables import metadata
 from tests.cloud.api_kit import running_cloud
 from tests.cloud.test_api_product_images import png
 from tests.conftest import BOTH, Databases
+from tests.templates import migrated_sqlite
 from tests.tools.old_farm import OldFarm
 from tools.migrate import cli, run
 from tools.sample_file import PRESETS, build_sample
@@ -124,7 +125,7 @@ def move(
     made = Move(tmp_path)
     monkeypatch.setenv("PRINTFARM_DATA_DIR", str(made.data))
     if getattr(request, "param", "sqlite") == "sqlite":
-        databases.migrated_file(made.data / "printfarm.db")
+        (made.data / "printfarm.db").write_bytes(migrated_sqlite())
         yield made
         return
     made.url = databases.migrated()

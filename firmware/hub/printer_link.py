@@ -29,8 +29,8 @@ _STABLE_MS = 30_000
 # A full report comes within a second of being asked for; a model that never marks one as full is believed then.
 _ENOUGH_MS = 5_000
 
+# So long after its answer the effect of a command is looked for, as a proof that the printer obeys.
 _PROOF_MS = 10_000
-"""So long after its answer the effect of a command is looked for."""
 
 
 # With megabytes a collection costs more than it saves.
@@ -335,7 +335,9 @@ class PrinterLink:
             result = await self._carry(session, pending, request, timeout_ms)
         finally:
             self._pending = None
-        self._answered, self._answered_at = (pending if result["ok"] else None), self._clock()
+        # Only where it is not known yet: it holds on to a module that is needed rarely.
+        unproved = result["ok"] and not pending.already and self.status.get("control") == "unknown"
+        self._answered, self._answered_at = (pending if unproved else None), self._clock()
         if result.get("code") in ("rejected", "locked"):
             session.job_runs()
         return result
